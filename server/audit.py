@@ -1,0 +1,90 @@
+"""The audit log: a row for every tool call, written in batches; a write's row is on disk before its answer leaves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from contextlib import suppress
+from typing import Final
+
+import orjson
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from server.storage.database import Database
+from server.telemetry.logging import Logger
+from server.telemetry.metrics import Metrics
+
+FLUSH_SECONDS: Final = 0.5
+BATCH_ROWS: Final = 2_000
+QUEUE_ROWS: Final = 200_000
+
+# One statement and one JSON array for the whole batch: measured at 0.5 to 0.75 of executemany's cost.
+COLUMNS: Final = (
+    "at", "tenant_id", "key_id", "request_id", "tool", "store_id", "target", "status", "error_code", "duration_ms"
+)  # fmt: skip
+INSERT: Final = text(
+    f"INSERT INTO audit ({', '.join(COLUMNS)}) SELECT "  # noqa: S608 - the names are the constants above
+    + ", ".join(f"json_extract(value, '$[{index}]')" for index in range(len(COLUMNS)))
+    + " FROM json_each(:rows)"
+)
+
+AuditRow = tuple[int, str, str, str, str, str | None, str | None, str, str | None, int]
+"""The values of COLUMNS: `at` in milliseconds since the epoch, `status` success or error."""
+
+
+class Audit:
+    """Queues rows and writes them. Refused by the database, rows wait; beyond QUEUE_ROWS the oldest are lost."""
+
+    def __init__(self, database: Database, metrics: Metrics, logger: Logger) -> None:
+        self._database = database
+        self._logger = logger
+        self._dropped = metrics.audit_dropped
+        self._rows: deque[AuditRow] = deque()
+        self._flushing = asyncio.Lock()
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to flush in the background."""
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """Write what is queued and end. A flush under way is let finish: cut short, nobody would know what it wrote."""
+        self._stopping = True
+        self._wake.set()
+        if self._task is not None:
+            await self._task
+        await self.flush()
+
+    def record(self, row: AuditRow) -> None:
+        """Queue a row."""
+        if len(self._rows) >= QUEUE_ROWS:
+            self._rows.popleft()
+            self._dropped.inc()
+        self._rows.append(row)
+        if len(self._rows) == BATCH_ROWS:
+            self._wake.set()
+
+    async def flush(self) -> None:
+        """Return when every row queued before the call is committed. Raises what the database raised."""
+        async with self._flushing:
+            while self._rows:
+                batch = [self._rows.popleft() for _ in range(min(BATCH_ROWS, len(self._rows)))]
+                try:
+                    async with self._database.write() as connection:
+                        await connection.execute(INSERT, {"rows": orjson.dumps(batch).decode()})
+                except BaseException:
+                    self._rows.extendleft(reversed(batch))
+                    raise
+
+    async def _run(self) -> None:
+        while not self._stopping:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), FLUSH_SECONDS)
+            self._wake.clear()
+            try:
+                await self.flush()
+            except SQLAlchemyError as error:
+                self._logger.error("audit.flush_failed", error=repr(error), waiting=len(self._rows))

@@ -1,0 +1,102 @@
+"""python -m server COMMAND: what an operator runs on the server's own machine."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import orjson
+
+from server import __version__
+from server.settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from server.application import Parts
+
+USAGE = 2
+INTERNAL = 3
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns its exit code: 0 done, 1 refused, 2 wrong usage or settings, 3 internal."""
+    parsed = _parser().parse_args(arguments)
+    try:
+        settings = Settings.load(os.environ)
+    except SettingsError as error:
+        for problem in error.problems:
+            print(f"server: {problem}", file=sys.stderr)
+        return USAGE
+    try:
+        code: int = parsed.command(settings, parsed)
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m server", description="The Quartermaster MCP server.")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands.add_parser("serve", help="serve until SIGTERM").set_defaults(command=_serve)
+    commands.add_parser("migrate", help="bring the database to the newest schema").set_defaults(command=_migrate)
+    commands.add_parser("check", help="check the settings, and show them").set_defaults(command=_check)
+    tenant = commands.add_parser("tenant", help="tenants").add_subparsers(required=True, metavar="ACTION")
+    create = tenant.add_parser("create", help="create a tenant; prints its key, once")
+    create.add_argument("name")
+    create.set_defaults(command=_create_tenant)
+    return parser
+
+
+def _serve(settings: Settings, _arguments: argparse.Namespace) -> int:
+    from server.application import build_application  # noqa: PLC0415 - a settings problem is told before a second of imports
+    from server.serve import bind, serve  # noqa: PLC0415
+    from server.telemetry.logging import configure  # noqa: PLC0415
+
+    try:
+        listener = bind(settings)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        print(f"server: cannot listen on {settings.host}:{settings.port}: {reason}; set HOST or PORT", file=sys.stderr)
+        return USAGE
+    logger = configure(settings.log_level)
+    return 0 if serve(build_application(settings, logger), settings, listener, logger) else INTERNAL
+
+
+def _migrate(settings: Settings, _arguments: argparse.Namespace) -> int:
+    from server.storage.migrate import upgrade  # noqa: PLC0415 - Alembic is needed here only
+    from server.storage.tables import HEAD  # noqa: PLC0415
+
+    upgrade(settings.database_url)
+    print(f"The database is at revision {HEAD}")
+    return 0
+
+
+def _check(settings: Settings, _arguments: argparse.Namespace) -> int:
+    print(orjson.dumps(settings.public(), option=orjson.OPT_INDENT_2).decode())
+    return 0
+
+
+def _create_tenant(settings: Settings, arguments: argparse.Namespace) -> int:
+    from server.application import build_parts  # noqa: PLC0415
+    from server.telemetry.logging import configure  # noqa: PLC0415
+    from server.tenancy.tenants import TenantExistsError  # noqa: PLC0415
+
+    async def create(parts: Parts) -> int:
+        try:
+            if await parts.database.revision() is None:
+                print("server: the database is empty; run: python -m server migrate", file=sys.stderr)
+                return USAGE
+            caller, key = await parts.tenants.create(arguments.name)
+        except TenantExistsError as error:
+            print(f"server: {error}", file=sys.stderr)
+            return 1
+        finally:
+            await parts.database.close()
+        print(orjson.dumps({"tenant_id": caller.tenant_id, "name": caller.tenant_name, "key": str(key)}).decode())
+        return 0
+
+    return asyncio.run(create(build_parts(settings, configure("warning"))))

@@ -1,0 +1,1 @@
+"""The one ASGI layer around everything that the server answers."""

@@ -1,0 +1,57 @@
+"""What a request must be before anything of it is believed: its host, its origin, the size and nesting of its body."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+from urllib.parse import urlsplit
+
+# Strings are skipped whole, so that a bracket inside one does not count; possessive, so that no input is slow.
+TOKENS: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
+OPENING: Final = frozenset(b"[{")
+CLOSING: Final = frozenset(b"]}")
+
+
+class HostGuard:
+    """Answers whether a Host and an Origin belong to this server: against DNS rebinding and foreign pages."""
+
+    def __init__(self, hosts: Iterable[str], origins: Iterable[str]) -> None:
+        self._hosts = frozenset(host.lower() for host in hosts)
+        self._origins = frozenset(origin.lower().rstrip("/") for origin in origins)
+
+    def host_allowed(self, host: str | None) -> bool:
+        """Whether a Host header names this server, any port."""
+        return host is not None and _without_port(host.lower()) in self._hosts
+
+    def origin_allowed(self, origin: str | None) -> bool:
+        """Whether a page of this origin may call: no Origin (no browser), a listed one, or one on an allowed host."""
+        if origin is None or origin.lower() in self._origins:
+            return True
+        try:
+            parts = urlsplit(origin.lower())
+        except ValueError:
+            return False
+        return parts.scheme in {"http", "https"} and _without_port(parts.netloc) in self._hosts
+
+
+def _without_port(authority: str) -> str:
+    if authority.startswith("["):
+        return authority[: authority.find("]") + 1]
+    return authority.partition(":")[0]
+
+
+def too_deep(body: bytes, limit: int) -> bool:
+    """Whether JSON nests deeper than `limit`. The body need not be valid."""
+    if body.count(b"[") + body.count(b"{") <= limit:
+        return False
+    depth = 0
+    for token in TOKENS.finditer(body):
+        character = body[token.start()]
+        if character in OPENING:
+            depth += 1
+            if depth > limit:
+                return True
+        elif character in CLOSING:
+            depth -= 1
+    return False

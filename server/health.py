@@ -1,0 +1,112 @@
+"""What the four health endpoints say: each check asks the part itself, now."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import psutil
+
+from server import __version__
+from server.cache import Cache
+from server.settings import Settings
+from server.storage.database import Database
+from server.storage.tables import HEAD
+
+SERVICE: Final = "quartermaster"
+CHECK_SECONDS: Final = 2.0
+DISK_WARNING_PERCENT: Final = 80
+DISK_CRITICAL_PERCENT: Final = 90
+
+
+@dataclass(frozen=True)
+class Health:
+    """Answers for one server process. `draining` is asked at each readiness check."""
+
+    settings: Settings
+    database: Database
+    cache: Cache
+    started: float
+    draining: Callable[[], bool]
+
+    def basic(self) -> dict[str, Any]:
+        """That the service is there, and which."""
+        return {"status": "ok", "service": SERVICE, "version": __version__, "uptime_seconds": self._uptime()}
+
+    async def ready(self) -> tuple[bool, dict[str, Any]]:
+        """Whether to send traffic here, and the checks that say so."""
+        database, migrations = await asyncio.gather(self._database(), self._migrations())
+        checks = {"database": database, "cache": self._cache(), "migrations": migrations}
+        if self.draining():
+            checks["draining"] = "the server is stopping"
+        ready = all(result in {"ok", "degraded"} for result in checks.values())
+        return ready, {"status": "ready" if ready else "not_ready", "checks": checks}
+
+    async def detailed(self) -> dict[str, Any]:
+        """Everything an operator asks first, secrets hidden."""
+        started = time.perf_counter()
+        database = await self._database()
+        latency = (time.perf_counter() - started) * 1000
+        disk, memory = self._disk(), psutil.virtual_memory()
+        statuses = {database, self._cache(), disk["status"]}
+        status = (
+            "unhealthy" if statuses - {"ok", "warning", "degraded"} else "degraded" if statuses - {"ok"} else "healthy"
+        )
+        return {
+            "status": status,
+            "version": __version__,
+            "uptime_seconds": self._uptime(),
+            "checks": {
+                "database": {
+                    "status": database,
+                    "latency_ms": round(latency, 2),
+                    "migrations": await self._migrations(),
+                },
+                "cache": {"status": self._cache()},
+                "disk": disk,
+                "memory": {
+                    "process_resident_bytes": psutil.Process().memory_info().rss,
+                    "system_used_percent": memory.percent,
+                    "system_available_bytes": memory.available,
+                },
+            },
+            "configuration": self.settings.public(),
+        }
+
+    def _uptime(self) -> float:
+        return round(time.monotonic() - self.started, 1)
+
+    async def _database(self) -> str:
+        try:
+            async with asyncio.timeout(CHECK_SECONDS):
+                await self.database.ping()
+        except TimeoutError:
+            return f"does not answer within {CHECK_SECONDS:g} s"
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it is not ready
+            return f"fails: {type(error).__name__}"
+        return "ok"
+
+    async def _migrations(self) -> str:
+        try:
+            async with asyncio.timeout(CHECK_SECONDS):
+                revision = await self.database.revision()
+        except Exception as error:  # noqa: BLE001 - as above
+            return f"unknown: {type(error).__name__}"
+        if revision == HEAD:
+            return "ok"
+        return f"at {revision or 'none'}, this release needs {HEAD}; run: python -m server migrate"
+
+    def _cache(self) -> str:
+        return "ok" if self.cache.probe() else "degraded"
+
+    def _disk(self) -> dict[str, Any]:
+        usage = shutil.disk_usage(self.database.path.resolve().parent)
+        percent = round(100 * (usage.total - usage.free) / usage.total, 1)
+        status = (
+            "critical" if percent >= DISK_CRITICAL_PERCENT else "warning" if percent >= DISK_WARNING_PERCENT else "ok"
+        )
+        return {"status": status, "used_percent": percent, "free_bytes": usage.free}

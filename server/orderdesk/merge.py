@@ -1,0 +1,129 @@
+"""The rules by which changes join an order: OrderDesk replaces whole orders, so what is not merged would be blanked."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+from collections.abc import Mapping
+from typing import Any, Final
+
+import orjson
+
+from server.errors import ArgumentsError
+
+Order = dict[str, Any]
+
+WRITABLE_FIELDS: Final = frozenset(
+    {
+        "email", "shipping_method", "shipping_total", "handling_total", "tax_total", "refund_total",
+        "cc_number_masked", "cc_exp", "processor_response", "payment_type", "payment_status", "processor_balance",
+        "customer_id", "email_count", "ip_address", "source_name", "source_id", "fulfillment_name", "fulfillment_id",
+        "folder_id", "shipping", "customer", "return_address", "checkout_data", "order_metadata", "discount_list",
+        "order_notes", "order_items",
+    }
+)  # fmt: skip
+READ_ONLY_FIELDS: Final = {
+    "id": "is given by OrderDesk",
+    "date_added": "is kept by OrderDesk",
+    "date_updated": "is kept by OrderDesk",
+    "quantity_total": "is computed by OrderDesk",
+    "weight_total": "is computed by OrderDesk",
+    "product_total": "is computed by OrderDesk",
+    "discount_total": "is computed by OrderDesk",
+    "order_total": "is computed by OrderDesk",
+    "order_shipments": "cannot be changed through an order",
+}
+LIMITS: Final = {"checkout_data": 3_500, "order_metadata": 2_000}
+NOTE_LIMIT: Final = 2_000
+NOTE_AUTHOR: Final = "System"
+
+
+def merge(order: Mapping[str, Any], changes: Mapping[str, Any], now: str) -> Order:
+    """A new order: `order` with `changes` merged in; neither argument is altered. `now` dates new notes (UTC).
+
+    null removes a key, objects merge key by key, notes are appended unless they are there already, other lists are
+    replaced. Raises ArgumentsError for fields that do not exist or may not be written, and for values too long.
+    """
+    _refuse_unwritable(order, changes)
+    merged = copy.deepcopy(dict(order))
+    for name, value in changes.items():
+        if name == "order_notes":
+            merged[name] = _with_notes(merged.get(name), value, now)
+        else:
+            _merge_key(merged, name, value)
+    _refuse_too_long(merged, changes)
+    return merged
+
+
+def differences(before: object, after: object, path: str = "") -> list[dict[str, Any]]:
+    """What changed, a line each: `field` (dotted path), `before`, `after`; absent values are null."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        lines = []
+        for name in [*before, *(name for name in after if name not in before)]:
+            lines += differences(before.get(name), after.get(name), f"{path}.{name}" if path else str(name))
+        return lines
+    return [] if before == after else [{"field": path, "before": before, "after": after}]
+
+
+def _merge_key(target: dict[str, Any], name: str, value: object) -> None:
+    if value is None:
+        target.pop(name, None)
+    elif isinstance(value, Mapping):
+        # OrderDesk sends an empty map as []: anything but a map counts as an empty one here.
+        current = target.get(name)
+        nested = current if isinstance(current, dict) else {}
+        for key, item in value.items():
+            _merge_key(nested, key, item)
+        target[name] = nested
+    else:
+        target[name] = copy.deepcopy(value)
+
+
+def _with_notes(current: object, added: object, now: str) -> list[dict[str, Any]]:
+    notes = [note for note in current if isinstance(note, dict)] if isinstance(current, list) else []
+    present = {_essence(note) for note in notes}
+    for item in added if isinstance(added, list) else [added]:
+        note = {"date_added": now, "username": NOTE_AUTHOR, **_note(item)}
+        if _essence(note) not in present:
+            present.add(_essence(note))
+            notes.append(note)
+    return notes
+
+
+def _note(item: object) -> dict[str, Any]:
+    content = item.get("content") if isinstance(item, Mapping) else item
+    if not isinstance(content, str) or not content.strip():
+        raise _invalid("order_notes", "a note is a text, or an object with a content and perhaps a username")
+    if len(content) > NOTE_LIMIT:
+        raise _invalid("order_notes", f"a note holds at most {NOTE_LIMIT} characters")
+    return dict(item) if isinstance(item, Mapping) else {"content": content}
+
+
+def _essence(note: Mapping[str, Any]) -> str:
+    return str(note.get("content", "")).strip().casefold()
+
+
+def _refuse_unwritable(order: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
+    if not changes:
+        raise _invalid("changes", "name at least one field to change")
+    invalid = {}
+    for name in changes:
+        if name in READ_ONLY_FIELDS:
+            invalid[f"changes.{name}"] = READ_ONLY_FIELDS[name]
+        elif name not in WRITABLE_FIELDS and name not in order:
+            near = difflib.get_close_matches(name, [*WRITABLE_FIELDS, *order], n=1)
+            invalid[f"changes.{name}"] = "is no field of an order" + (f"; did you mean {near[0]!r}?" if near else "")
+    if invalid:
+        message = "; ".join(f"{name} {reason}" for name, reason in invalid.items())
+        raise ArgumentsError(message, invalid_fields=invalid)
+
+
+def _refuse_too_long(merged: Order, changes: Mapping[str, Any]) -> None:
+    for name, limit in LIMITS.items():
+        if name in changes and len(orjson.dumps(merged.get(name)).decode()) > limit:
+            raise _invalid(name, f"holds at most {limit} characters")
+
+
+def _invalid(field: str, reason: str) -> ArgumentsError:
+    name = field if field == "changes" else f"changes.{field}"
+    return ArgumentsError(f"{name}: {reason}", invalid_fields={name: reason})

@@ -1,0 +1,95 @@
+"""JSON-RPC as MCP uses it: what a message is, how results and errors are encoded, which HTTP status an error has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+from mcp_types import (
+    HEADER_MISMATCH,
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    METHOD_NOT_FOUND,
+    MISSING_REQUIRED_CLIENT_CAPABILITY,
+    PARSE_ERROR,
+    UNSUPPORTED_PROTOCOL_VERSION,
+)
+
+# The 2026-07-28 revision ties these errors to HTTP statuses; all others travel in a 200.
+MODERN_STATUS: Final = {
+    PARSE_ERROR: 400,
+    INVALID_REQUEST: 400,
+    INVALID_PARAMS: 400,
+    METHOD_NOT_FOUND: 404,
+    HEADER_MISMATCH: 400,
+    MISSING_REQUIRED_CLIENT_CAPABILITY: 400,
+    UNSUPPORTED_PROTOCOL_VERSION: 400,
+}
+# A body that is no request has no request to answer, in the older revisions too.
+UNREADABLE: Final = frozenset({PARSE_ERROR, INVALID_REQUEST})
+
+RequestId = str | int
+
+
+class ProtocolError(Exception):
+    """A JSON-RPC error to answer. `status` overrides the HTTP status that the code implies."""
+
+    def __init__(
+        self, code: int, message: str, data: Any = None, *, status: int | None = None, retry_after: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.data = data
+        self.status = status
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A JSON-RPC message. A notification has no id; a response has no method, and `result` holds its body."""
+
+    id: RequestId | None
+    method: str | None
+    params: dict[str, Any] = field(default_factory=dict)
+    response: dict[str, Any] | None = None
+
+
+def read(item: object) -> Message:
+    """The message that a decoded body is. Raises ProtocolError INVALID_REQUEST (with `data.id` where one was given)."""
+    if not isinstance(item, dict):
+        raise ProtocolError(INVALID_REQUEST, "The body must be one JSON-RPC message")
+    if item.get("jsonrpc") != "2.0":
+        raise ProtocolError(INVALID_REQUEST, 'The member "jsonrpc" must be "2.0"')
+    identity = item.get("id")
+    if "id" in item and (isinstance(identity, bool) or not isinstance(identity, str | int)):
+        raise ProtocolError(INVALID_REQUEST, 'The member "id" must be a text or an integer')
+    method = item.get("method")
+    if method is None and identity is not None and ("result" in item or "error" in item):
+        return Message(identity, None, response=item)
+    if not isinstance(method, str):
+        raise ProtocolError(INVALID_REQUEST, 'The member "method" must be a text')
+    params = item.get("params")
+    if params is not None and not isinstance(params, dict):
+        raise ProtocolError(INVALID_REQUEST, 'The member "params" must be an object')
+    return Message(identity, method, params or {})
+
+
+def identity_of(item: object) -> RequestId | None:
+    """The id of a message that may be malformed, to answer its error with."""
+    identity = item.get("id") if isinstance(item, dict) else None
+    return identity if isinstance(identity, str | int) and not isinstance(identity, bool) else None
+
+
+def encode_result(identity: RequestId | None, result: dict[str, Any]) -> bytes:
+    """A response with a result."""
+    return orjson.dumps({"jsonrpc": "2.0", "id": identity, "result": result})
+
+
+def encode_error(identity: RequestId | None, error: ProtocolError) -> bytes:
+    """A response with an error."""
+    body: dict[str, Any] = {"code": error.code, "message": error.message}
+    if error.data is not None:
+        body["data"] = error.data
+    return orjson.dumps({"jsonrpc": "2.0", "id": identity, "error": body}, default=str)

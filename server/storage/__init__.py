@@ -1,0 +1,1 @@
+"""The embedded database: tables, connections and migrations."""

@@ -1,0 +1,150 @@
+"""The OrderDesk stores of each tenant: registered by its clients, their API keys sealed, one of them active."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import time
+from dataclasses import dataclass, field
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.engine import Row
+from sqlalchemy.exc import IntegrityError
+
+from server.clock import Monotonic, now_milliseconds
+from server.errors import ArgumentsError, ConflictError, StoreNotFoundError
+from server.snapshots import Snapshots
+from server.storage.database import Database
+from server.storage.tables import stores
+from server.tenancy.vault import Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A store of one tenant. `upstream` names the OrderDesk account behind it without telling which key it has.
+
+    Two tenants with the same store and the same API key share `upstream`: OrderDesk counts their calls together.
+    """
+
+    id: str
+    tenant_id: str
+    store_id: str
+    name: str
+    label: str | None
+    is_default: bool
+    upstream: str
+    sealed_api_key: bytes = field(repr=False)
+
+
+class Stores:
+    """Registers, finds and forgets stores, always within one tenant."""
+
+    def __init__(self, database: Database, vault: Vault, clock: Monotonic = time.monotonic) -> None:
+        self._database = database
+        self._vault = vault
+        self._of_tenant: Snapshots[str, tuple[Store, ...]] = Snapshots(self._load, clock=clock)
+
+    async def all(self, tenant_id: str) -> tuple[Store, ...]:
+        """The tenant's stores, oldest first."""
+        return await self._of_tenant.get(tenant_id)
+
+    async def resolve(self, tenant_id: str, identifier: str | None) -> Store:
+        """The store that `identifier` names (store id, then label, then name; case aside), or the active one.
+
+        Raises StoreNotFoundError, or ArgumentsError where several stores share the name.
+        """
+        known = await self._of_tenant.get(tenant_id)
+        if identifier is None:
+            for store in known:
+                if store.is_default:
+                    return store
+            raise StoreNotFoundError(
+                "No store was named and none is active. Name one with store_identifier, or use stores_use_store."
+                if known
+                else "No store is registered. Register one with stores_register."
+            )
+        wanted = identifier.strip().casefold()
+        for attribute in ("store_id", "label", "name"):
+            matches = [store for store in known if (getattr(store, attribute) or "").casefold() == wanted]
+            if len(matches) == 1:
+                return matches[0]
+            if matches:
+                raise ArgumentsError(
+                    f"Several stores have the {attribute} {identifier!r}; use a store_id.",
+                    invalid_fields={"store_identifier": "ambiguous"},
+                    candidates=[store.store_id for store in matches],
+                )
+        raise StoreNotFoundError(f"No store of yours answers to {identifier!r}. stores_list shows those you have.")
+
+    async def register(self, tenant_id: str, store_id: str, api_key: str, name: str, label: str | None) -> Store:
+        """Keep a store; a tenant's first one becomes active. Raises ConflictError when it is registered already."""
+        row_id = "s_" + secrets.token_hex(8)
+        sealed = self._vault.seal(tenant_id, f"stores/{row_id}", api_key.encode())
+        try:
+            async with self._database.write() as connection:
+                known = (await connection.execute(select(stores).where(stores.c.tenant_id == tenant_id))).all()
+                if label is not None and any((row.label or "").casefold() == label.casefold() for row in known):
+                    raise ConflictError(f"The label {label!r} is taken by another store of yours.")
+                await connection.execute(
+                    insert(stores).values(
+                        id=row_id,
+                        tenant_id=tenant_id,
+                        store_id=store_id,
+                        name=name,
+                        label=label,
+                        sealed_api_key=sealed,
+                        is_default=not any(row.is_default for row in known),
+                        created_at=now_milliseconds(),
+                    )
+                )
+        except IntegrityError:
+            raise ConflictError(
+                f"Store {store_id!r} is registered already. Delete it with stores_delete to register it anew."
+            ) from None
+        self._of_tenant.forget(tenant_id)
+        return await self.resolve(tenant_id, store_id)
+
+    async def use(self, tenant_id: str, identifier: str) -> Store:
+        """Make a store the active one; the choice outlives connections and restarts."""
+        store = await self.resolve(tenant_id, identifier)
+        async with self._database.write() as connection:
+            await connection.execute(update(stores).where(stores.c.tenant_id == tenant_id).values(is_default=False))
+            chosen = await connection.execute(
+                update(stores).where(stores.c.tenant_id == tenant_id, stores.c.id == store.id).values(is_default=True)
+            )
+            if chosen.rowcount != 1:
+                raise StoreNotFoundError(f"Store {identifier!r} was deleted meanwhile.")
+        self._of_tenant.forget(tenant_id)
+        return await self.resolve(tenant_id, store.store_id)
+
+    async def delete(self, tenant_id: str, identifier: str) -> Store:
+        """Forget a store with its API key. Orders at OrderDesk are untouched. Returns what was forgotten."""
+        store = await self.resolve(tenant_id, identifier)
+        async with self._database.write() as connection:
+            await connection.execute(delete(stores).where(stores.c.tenant_id == tenant_id, stores.c.id == store.id))
+        self._of_tenant.forget(tenant_id)
+        return store
+
+    def api_key(self, store: Store) -> str:
+        """The store's OrderDesk API key in the clear: asked for at each call, kept nowhere."""
+        return self._vault.open(store.tenant_id, f"stores/{store.id}", store.sealed_api_key).decode()
+
+    async def _load(self, tenant_id: str) -> tuple[Store, ...]:
+        query = select(stores).where(stores.c.tenant_id == tenant_id).order_by(stores.c.created_at, stores.c.id)
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query)).all()
+        return tuple(self._store(row) for row in rows)
+
+    def _store(self, row: Row[tuple[object, ...]]) -> Store:
+        api_key = self._vault.open(row.tenant_id, f"stores/{row.id}", row.sealed_api_key)
+        identity = hmac.digest(self._vault.upstream_pepper, row.store_id.encode() + b"\0" + api_key, "sha256")
+        return Store(
+            id=row.id,
+            tenant_id=row.tenant_id,
+            store_id=row.store_id,
+            name=row.name,
+            label=row.label,
+            is_default=row.is_default,
+            upstream=identity.hex()[:32],
+            sealed_api_key=row.sealed_api_key,
+        )

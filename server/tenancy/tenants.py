@@ -1,0 +1,126 @@
+"""Tenants and their keys: created by command, authenticated on every call."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import time
+from dataclasses import dataclass
+
+from sqlalchemy import func, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from server.clock import Monotonic, now_milliseconds
+from server.snapshots import Snapshots
+from server.storage.database import Database
+from server.storage.tables import tenant_keys, tenants
+from server.telemetry.metrics import Metrics
+from server.tenancy.keys import TenantKey, hash_secret
+from server.tenancy.vault import Vault
+
+ACTIVE_SECONDS = 300
+ABSENT_HASH = bytes(32)
+
+
+class TenantExistsError(Exception):
+    """A tenant of that name exists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who makes a call: the tenant, and which of its keys was shown."""
+
+    tenant_id: str
+    tenant_name: str
+    key_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class _KeyRecord:
+    caller: Caller
+    secret_hash: bytes
+    expires_at: int | None
+    revoked_at: int | None
+
+
+class Tenants:
+    """Creates tenants and answers which one a key belongs to. A revoked key stops working within a second."""
+
+    def __init__(self, database: Database, vault: Vault, metrics: Metrics, clock: Monotonic = time.monotonic) -> None:
+        self._database = database
+        self._vault = vault
+        self._clock = clock
+        self._records: Snapshots[str, _KeyRecord | None] = Snapshots(self._load, clock=clock)
+        self._succeeded = metrics.auth_attempts.labels("success")
+        self._failed = {
+            reason: metrics.auth_attempts.labels(reason)
+            for reason in ("missing", "malformed", "unknown", "wrong", "expired")
+        }
+        self._last_seen: dict[str, float] = {}
+        metrics.active_tenants.set_function(self._active)
+
+    async def create(self, name: str) -> tuple[Caller, TenantKey]:
+        """Create a tenant with its first key, which is shown here and never again. Raises TenantExistsError."""
+        key = TenantKey.generate()
+        caller = Caller(tenant_id="t_" + secrets.token_hex(8), tenant_name=name, key_id=key.id)
+        now = now_milliseconds()
+        try:
+            async with self._database.write() as connection:
+                await connection.execute(insert(tenants).values(id=caller.tenant_id, name=name, created_at=now))
+                await connection.execute(
+                    insert(tenant_keys).values(
+                        id=key.id,
+                        tenant_id=caller.tenant_id,
+                        secret_hash=hash_secret(self._vault.key_hash_pepper, key.secret),
+                        created_at=now,
+                    )
+                )
+        except IntegrityError:
+            raise TenantExistsError(f"a tenant named {name!r} exists") from None
+        return caller, key
+
+    async def authenticate(self, text: str | None) -> Caller | None:
+        """The caller whose key `text` is, or None. One look-up by id, whatever the number of tenants."""
+        if not text:
+            self._failed["missing"].inc()
+            return None
+        key = TenantKey.parse(text)
+        if key is None:
+            self._failed["malformed"].inc()
+            return None
+        record = await self._records.get(key.id)
+        # An unknown id costs the same comparison as a wrong secret.
+        expected = record.secret_hash if record else ABSENT_HASH
+        matches = hmac.compare_digest(hash_secret(self._vault.key_hash_pepper, key.secret), expected)
+        if record is None or not matches:
+            self._failed["unknown" if record is None else "wrong"].inc()
+            return None
+        if record.revoked_at is not None or (record.expires_at is not None and record.expires_at <= now_milliseconds()):
+            self._failed["expired"].inc()
+            return None
+        self._succeeded.inc()
+        self._last_seen[record.caller.tenant_id] = self._clock()
+        return record.caller
+
+    async def count(self) -> int:
+        """How many tenants exist."""
+        async with self._database.read() as connection:
+            return (await connection.execute(select(func.count()).select_from(tenants))).scalar_one()
+
+    async def _load(self, key_id: str) -> _KeyRecord | None:
+        query = (
+            select(tenant_keys, tenants.c.name)
+            .join(tenants, tenants.c.id == tenant_keys.c.tenant_id)
+            .where(tenant_keys.c.id == key_id)
+        )
+        async with self._database.read() as connection:
+            row = (await connection.execute(query)).one_or_none()
+        if row is None:
+            return None
+        return _KeyRecord(Caller(row.tenant_id, row.name, row.id), row.secret_hash, row.expires_at, row.revoked_at)
+
+    def _active(self) -> float:
+        horizon = self._clock() - ACTIVE_SECONDS
+        for tenant_id in [tenant_id for tenant_id, seen in self._last_seen.items() if seen < horizon]:
+            del self._last_seen[tenant_id]
+        return len(self._last_seen)

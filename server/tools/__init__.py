@@ -1,0 +1,1 @@
+"""The tools that clients call: each declared once, all run through one pipeline."""

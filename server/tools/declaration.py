@@ -1,0 +1,125 @@
+"""A tool is declared once: schema, documentation, metric labels and limits all come from that declaration."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Generic, TypeVar
+
+from mcp_types import Tool as WireTool
+from mcp_types import ToolAnnotations
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from server.errors import ArgumentsError
+from server.tools.call import Call
+
+READ_COST = 1
+WRITE_COST = 2
+
+
+class Arguments(BaseModel):
+    """Base of every tool's arguments: unknown ones are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+class Result(BaseModel):
+    """Base of every tool's result; it documents and is tested, the handlers answer plain JSON."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+def _as_text(value: object) -> object:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Identifier = Annotated[str, BeforeValidator(_as_text), Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+"""An OrderDesk id: sometimes a number, sometimes a text; one path segment."""
+
+StoreIdentifier = Annotated[str, BeforeValidator(_as_text), Field(min_length=1, max_length=200)]
+"""A store's id, label or name."""
+
+A = TypeVar("A", bound=Arguments)
+
+
+@dataclass(frozen=True)
+class Tool(Generic[A]):
+    """A tool. `cost` is in rate-limit tokens, `example` is a valid set of arguments, `handler` answers JSON."""
+
+    name: str
+    title: str
+    description: str
+    toolset: str
+    arguments: type[A]
+    result: type[Result]
+    example: dict[str, Any]
+    handler: Callable[[Call, A], Awaitable[dict[str, Any]]]
+    writes: bool = False
+    destructive: bool = False
+    idempotent: bool = True
+    open_world: bool = True
+
+    @property
+    def cost(self) -> int:
+        """Rate-limit tokens of one call."""
+        return WRITE_COST if self.writes else READ_COST
+
+    def wire(self) -> WireTool:
+        """The tool as tools/list shows it."""
+        return WireTool(
+            name=self.name,
+            title=self.title,
+            description=self.description,
+            input_schema=_schema(self.arguments),
+            output_schema=_schema(self.result),
+            annotations=ToolAnnotations(
+                title=self.title,
+                read_only_hint=not self.writes,
+                destructive_hint=self.destructive,
+                idempotent_hint=self.idempotent,
+                open_world_hint=self.open_world,
+            ),
+        )
+
+    def parse(self, arguments: Mapping[str, Any]) -> A:
+        """The typed arguments. Raises ArgumentsError that names every missing and invalid field."""
+        try:
+            return self.arguments.model_validate(arguments)
+        except ValidationError as error:
+            raise self._refusal(error) from None
+
+    def _refusal(self, error: ValidationError) -> ArgumentsError:
+        missing: list[str] = []
+        invalid: dict[str, str] = {}
+        for item in error.errors(include_url=False, include_context=False, include_input=False):
+            name = ".".join(str(part) for part in item["loc"]) or "arguments"
+            if item["type"] == "missing":
+                missing.append(name)
+            elif item["type"] == "extra_forbidden":
+                near = difflib.get_close_matches(name, self.arguments.model_fields, n=1, cutoff=0.5)
+                invalid[name[:100]] = "is not an argument" + (f"; did you mean {near[0]!r}?" if near else "")
+            else:
+                invalid[name[:100]] = item["msg"][0].lower() + item["msg"][1:]
+        parts = [f"{name} is required" for name in missing] + [f"{name}: {why}" for name, why in invalid.items()]
+        return ArgumentsError(
+            f"{self.name}: " + "; ".join(parts[:10]),
+            missing_fields=missing,
+            invalid_fields=invalid,
+            example_request=self.example,
+        )
+
+
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    """The model's JSON Schema without the generated titles, which only cost a client's context."""
+    return {key: value for key, value in _untitled(model.model_json_schema()).items() if key != "description"}
+
+
+def _untitled(node: Any, naming: bool = False) -> Any:  # noqa: FBT001, FBT002 - one recursion, not an option
+    if isinstance(node, dict):
+        return {
+            key: _untitled(value, key in {"properties", "$defs"})
+            for key, value in node.items()
+            if naming or key != "title" or not isinstance(value, str)
+        }
+    return [_untitled(item) for item in node] if isinstance(node, list) else node

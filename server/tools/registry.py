@@ -1,0 +1,179 @@
+"""The tools that this server offers, and the one way in which each is run."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+from prometheus_client import Counter, Gauge, Histogram
+from sqlalchemy.exc import SQLAlchemyError
+
+from server.audit import Audit
+from server.clock import Monotonic, now_milliseconds
+from server.errors import InternalError, RateLimitError, ToolError, UpstreamUnavailableError
+from server.limits import TenantLimiter, retry_after
+from server.telemetry.logging import Logger
+from server.telemetry.metrics import Metrics
+from server.tenancy.tenants import Caller
+from server.tools import orders, products, stores, tenants
+from server.tools.call import Call, Services
+from server.tools.declaration import Tool
+
+ALL: Final[tuple[Tool[Any], ...]] = (*tenants.TOOLS, *stores.TOOLS, *orders.TOOLS, *products.TOOLS)
+UNKNOWN_TOOL: Final = "unknown"
+
+
+class UnknownToolError(Exception):
+    """No tool has that name; the message says which is nearest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A tool's answer: encoded JSON, and the error's code and wait when it is one."""
+
+    encoded: bytes
+    error_code: str | None = None
+    retry_after: int | None = None
+
+
+class _Bound:
+    """A tool with its metric children, bound once: looking labels up costs more than counting."""
+
+    def __init__(self, tool: Tool[Any], metrics: Metrics) -> None:
+        self.tool = tool
+        self.duration: Histogram = metrics.tool_duration.labels(tool.name)
+        self.in_progress: Gauge = metrics.tool_calls_in_progress.labels(tool.name)
+        self.succeeded: Counter = metrics.tool_calls.labels(tool.name, "success")
+        self.failed: Counter = metrics.tool_calls.labels(tool.name, "error")
+
+
+class Registry:
+    """Runs tools: limit, arguments, deadline, handler, audit and metrics, in that order and for all alike."""
+
+    def __init__(
+        self,
+        services: Services,
+        *,
+        limiter: TenantLimiter,
+        audit: Audit,
+        metrics: Metrics,
+        logger: Logger,
+        deadline_seconds: float,
+        tools: Iterable[Tool[Any]] = ALL,
+        clock: Monotonic = time.monotonic,
+    ) -> None:
+        self._services = services
+        self._limiter = limiter
+        self._audit = audit
+        self._metrics = metrics
+        self._logger = logger
+        self._deadline_seconds = deadline_seconds
+        self._clock = clock
+        self._tools = {tool.name: _Bound(tool, metrics) for tool in sorted(tools, key=lambda tool: tool.name)}
+        self._unknown = metrics.tool_calls.labels(UNKNOWN_TOOL, "error")
+
+    @property
+    def tools(self) -> tuple[Tool[Any], ...]:
+        """The tools, by name."""
+        return tuple(bound.tool for bound in self._tools.values())
+
+    async def call(self, caller: Caller, name: str, arguments: Mapping[str, Any], request_id: str) -> Reply:
+        """Run a tool for `caller`. Raises UnknownToolError; every other failure is inside the reply."""
+        bound = self._tools.get(name)
+        if bound is None:
+            self._unknown.inc()
+            near = difflib.get_close_matches(name[:100], self._tools, n=1)
+            raise UnknownToolError(f"Unknown tool {name[:100]!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+        wait = self._limiter.take(caller.tenant_id, bound.tool.cost)
+        if wait > 0:
+            bound.failed.inc()
+            return self._refusal(wait, request_id)
+        started = self._clock()
+        call = Call(self._services, caller, name, request_id, started + self._deadline_seconds)
+        bound.in_progress.inc()
+        try:
+            reply = await self._run(bound.tool, call, arguments)
+        finally:
+            bound.in_progress.dec()
+            elapsed = self._clock() - started
+            bound.duration.observe(elapsed)
+        (bound.succeeded if reply.error_code is None else bound.failed).inc()
+        await self._record(bound.tool, call, reply, elapsed)
+        return reply
+
+    async def _run(self, tool: Tool[Any], call: Call, arguments: Mapping[str, Any]) -> Reply:
+        try:
+            parsed = tool.parse(arguments)
+            if tool.writes:
+                # A write bounds its own steps by the deadline: cut off anywhere, its outcome would be unknown.
+                return Reply(orjson.dumps(await tool.handler(call, parsed)))
+            async with asyncio.timeout(self._deadline_seconds):
+                return Reply(orjson.dumps(await tool.handler(call, parsed)))
+        except ToolError as error:
+            return self._error(call, error)
+        except TimeoutError:
+            return self._error(
+                call,
+                UpstreamUnavailableError("OrderDesk did not answer in time; nothing was changed.", reason="deadline"),
+            )
+        except Exception as error:  # the edge between our faults and the client
+            self._metrics.unhandled_exceptions.labels(type(error).__name__).inc()
+            self._logger.exception(
+                "tool.crashed", request_id=call.request_id, tool=call.tool, error=type(error).__name__
+            )
+            return self._error(call, InternalError("The server failed; the request id finds the cause in its log."))
+
+    def _error(self, call: Call, error: ToolError) -> Reply:
+        self._metrics.errors.labels("tool", error.code, "/mcp").inc()
+        wait = error.details.get("retry_after_seconds") if isinstance(error, RateLimitError) else None
+        return Reply(_encode_error(error, call.request_id), error.code, wait)
+
+    def _refusal(self, wait: float, request_id: str) -> Reply:
+        error = RateLimitError(
+            "Your rate limit is used up; wait before the next call.",
+            retry_after_seconds=retry_after(wait),
+            limit="tenant",
+        )
+        self._metrics.errors.labels("tool", error.code, "/mcp").inc()
+        return Reply(_encode_error(error, request_id), error.code, retry_after(wait))
+
+    async def _record(self, tool: Tool[Any], call: Call, reply: Reply, elapsed: float) -> None:
+        self._audit.record(
+            (
+                now_milliseconds(),
+                call.caller.tenant_id,
+                call.caller.key_id,
+                call.request_id,
+                tool.name,
+                call.store_id,
+                call.target,
+                "success" if reply.error_code is None else "error",
+                reply.error_code,
+                round(elapsed * 1000),
+            )
+        )
+        if tool.writes:
+            try:
+                await self._audit.flush()
+            except SQLAlchemyError as error:
+                # The write's outcome is what it is; the row stays queued and is tried again.
+                self._logger.error("audit.flush_failed", request_id=call.request_id, error=repr(error))
+
+
+def _encode_error(error: ToolError, request_id: str) -> bytes:
+    return orjson.dumps(
+        {
+            "error": {
+                "code": error.code,
+                "message": error.message,
+                "details": error.details,
+                "request_id": request_id,
+            }
+        },
+        default=str,
+    )

@@ -1,0 +1,73 @@
+"""The Quart app beside the MCP endpoint: health and metrics."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from prometheus_client import CONTENT_TYPE_LATEST
+from quart import Quart, Response, jsonify, request
+from werkzeug.exceptions import HTTPException
+
+from server.health import Health
+from server.telemetry.metrics import Metrics
+
+
+def create_web(
+    health: Health,
+    metrics: Metrics,
+    admin_token: str | None,
+    *,
+    start: Callable[[], Awaitable[None]],
+    stop: Callable[[], Awaitable[None]],
+) -> Quart:
+    """The app. `start` and `stop` run with the server's lifespan."""
+    app = Quart("quartermaster", static_folder=None)
+
+    def closed() -> Response | None:
+        """A refusal unless the operator's token is shown; without such a token, nobody gets in."""
+        given = request.headers.get("Authorization", "").removeprefix("Bearer ").encode()
+        if admin_token is not None and hmac.compare_digest(given, admin_token.encode()):
+            return None
+        return Response(
+            '{"error":{"code":"AUTH_ERROR","message":"Authorization: Bearer ADMIN_TOKEN is required"}}',
+            401,
+            {"WWW-Authenticate": "Bearer", "Content-Type": "application/json"},
+        )
+
+    @app.get("/health")
+    async def basic() -> dict[str, Any]:
+        return health.basic()
+
+    @app.get("/health/live")
+    async def live() -> dict[str, Any]:
+        return {"status": "alive"}
+
+    @app.get("/health/ready")
+    async def ready() -> tuple[dict[str, Any], int]:
+        is_ready, body = await health.ready()
+        return body, 200 if is_ready else 503
+
+    @app.get("/health/detailed")
+    async def detailed() -> Response | dict[str, Any]:
+        return closed() or await health.detailed()
+
+    @app.get("/metrics")
+    async def exposition() -> Response:
+        return closed() or Response(metrics.exposition(), 200, content_type=CONTENT_TYPE_LATEST)
+
+    @app.errorhandler(HTTPException)
+    async def refused(error: HTTPException) -> tuple[Response, int]:
+        return jsonify(
+            {"error": {"code": error.name.upper().replace(" ", "_"), "message": error.name}}
+        ), error.code or 500
+
+    app.before_serving(start)
+    app.after_serving(stop)
+    return app
+
+
+def endpoints(app: Quart) -> frozenset[str]:
+    """The paths of the app's routes: all of them static, so a path is its own template."""
+    return frozenset(rule.rule for rule in app.url_map.iter_rules())
