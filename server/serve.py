@@ -57,7 +57,7 @@ def serve(edge: Edge, settings: Settings, listener: socket.socket, logger: Logge
         server_header=False,
         proxy_headers=False,
         backlog=BACKLOG,
-        timeout_graceful_shutdown=None if settings.drain_seconds == 0 else round(settings.drain_seconds),
+        timeout_graceful_shutdown=settings.drain_seconds,
     )
     server = _Server(config)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
@@ -81,5 +81,5 @@ async def _run(server: uvicorn.Server, edge: Edge, settings: Settings, listener:
         server.should_exit = True
     stopping.cancel()
     await serving
-    logger.info("server.stopped")
-    return server.started
+    logger.info("server.stopped", calls_cut_off=edge.cut_off)
+    return server.started and not edge.cut_off

@@ -68,7 +68,7 @@ class Settings(BaseModel):
     )
     max_body_bytes: int = Field(1024 * 1024, ge=1024, description="Largest request body")
     max_json_depth: int = Field(64, ge=4, le=512, description="Deepest nesting of a request's JSON")
-    drain_seconds: float = Field(20, ge=0, le=600, description="How long a stopping server waits for calls in flight")
+    drain_seconds: int = Field(20, ge=1, le=600, description="How long a stopping server waits for calls in flight")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged")
 
     @property

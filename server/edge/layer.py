@@ -78,7 +78,11 @@ class _Route:
 
 
 class Edge:
-    """The server's ASGI application. `draining` makes every response close its connection, so that clients move on."""
+    """The server's ASGI application.
+
+    While `draining`, every response closes its connection, so that clients move on. `cut_off` counts the requests
+    that a stop did not wait for.
+    """
 
     def __init__(
         self,
@@ -102,6 +106,7 @@ class Edge:
         self._logger = logger
         self._routes: dict[tuple[str, str], _Route] = {}
         self.draining = False
+        self.cut_off = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; lifespan events are the Quart app's, other protocols nobody's."""
@@ -117,7 +122,7 @@ class Edge:
         route = self._route(scope)
         headers, repeated = _read_headers(scope["headers"])
         request_id = _request_id(headers.get(b"x-request-id"))
-        answer = _Answer(send, request_id, closing=self.draining)
+        answer = _Answer(send, request_id, lambda: self.draining)
         notes = Notes()
         route.in_progress.inc()
         try:
@@ -131,6 +136,9 @@ class Edge:
             notes.error_code = refused.code
             self._metrics.errors.labels("http", refused.code, route.endpoint).inc()
             await answer.refuse(refused)
+        except asyncio.CancelledError:
+            self.cut_off += 1
+            raise
         except Exception as error:  # the last edge: nothing of a fault may reach the client but its id
             notes.error_code = "INTERNAL_ERROR"
             self._metrics.unhandled_exceptions.labels(type(error).__name__).inc()
@@ -144,6 +152,8 @@ class Edge:
             route.in_progress.dec()
             route.duration.observe(elapsed)
             route.count(answer.status)
+            if notes.protocol_error:
+                self._metrics.errors.labels("protocol", notes.error_code, route.endpoint).inc()
             self._logger.info(
                 "http.request",
                 request_id=request_id,
@@ -183,7 +193,7 @@ class Edge:
         return body
 
     async def _body(self, receive: Receive) -> bytes:
-        event = await receive()
+        event = _arrived(await receive())
         body: bytes = event.get("body", b"")
         if not event.get("more_body"):
             if len(body) > self._max_body_bytes:
@@ -193,7 +203,7 @@ class Edge:
         try:
             async with asyncio.timeout(BODY_SECONDS):
                 while event.get("more_body"):
-                    event = await receive()
+                    event = _arrived(await receive())
                     chunks.append(event.get("body", b""))
                     size += len(chunks[-1])
                     if size > self._max_body_bytes:
@@ -212,23 +222,23 @@ CLOSE: Final = ((b"connection", b"close"),)
 class _Answer:
     """Sends one response, adding what every response carries; `status` is 0 until it has begun."""
 
-    def __init__(self, send: Send, request_id: str, *, closing: bool) -> None:
+    def __init__(self, send: Send, request_id: str, closing: Callable[[], bool]) -> None:
         self._send = send
-        self._common = [(b"x-request-id", request_id.encode()), *SECURITY_HEADERS, *(CLOSE if closing else ())]
         self._request_id = request_id
+        self._closing = closing
         self.status = 0
 
     async def send(self, event: MutableMapping[str, Any]) -> None:
         """Pass on an event of an inner application."""
         if event["type"] == "http.response.start":
             self.status = event["status"]
-            event["headers"] = [*event.get("headers", ()), *self._common]
+            event["headers"] = [*event.get("headers", ()), *self._common()]
         await self._send(event)
 
     async def reply(self, reply: Reply) -> None:
         """Send a reply of the MCP endpoint."""
         self.status = reply.status
-        headers = [*reply.headers, *self._common]
+        headers = [*reply.headers, *self._common()]
         if reply.stream is None:
             headers.append((b"content-length", str(len(reply.body)).encode()))
         await self._send({"type": "http.response.start", "status": reply.status, "headers": headers})
@@ -236,6 +246,10 @@ class _Answer:
             async for chunk in reply.stream:
                 await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
         await self._send({"type": "http.response.body", "body": reply.body})
+
+    def _common(self) -> list[tuple[bytes, bytes]]:
+        closing = CLOSE if self._closing() else ()
+        return [(b"x-request-id", self._request_id.encode()), *SECURITY_HEADERS, *closing]
 
     async def refuse(self, refused: RefusedError) -> None:
         """Send a refusal, in one shape for all paths."""
@@ -247,6 +261,13 @@ class _Answer:
                 ((b"content-type", b"application/json"), *refused.headers),
             )
         )
+
+
+def _arrived(event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """The event, unless the client has gone: half a body must not be taken for a whole one."""
+    if event["type"] == "http.disconnect":
+        raise RefusedError(400, "DISCONNECTED", "The client went away before its request was complete")
+    return event
 
 
 def _read_headers(raw: list[tuple[bytes, bytes]]) -> tuple[dict[bytes, bytes], bytes | None]:

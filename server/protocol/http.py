@@ -11,12 +11,16 @@ JSON_HEADERS: Headers = ((b"content-type", b"application/json"),)
 
 @dataclass(slots=True)
 class Notes:
-    """What the transport learns about a request on the way, for its log line."""
+    """What is learned about a request on the way, for its log line and the error count.
+
+    `protocol_error` is set where the answer is an error of the protocol, not of a tool.
+    """
 
     tenant_id: str | None = None
     rpc_method: str | None = None
     tool: str | None = None
     error_code: str | None = None
+    protocol_error: bool = False
 
 
 @dataclass(slots=True)

@@ -59,7 +59,7 @@ class Transport:
             return Reply(415, body=_refusal(INVALID_REQUEST, "The Content-Type must be application/json"))
         caller = await self._authenticate(self._token(request))
         if caller is None:
-            request.notes.error_code = "AUTH_ERROR"
+            request.notes.error_code, request.notes.protocol_error = "AUTH_ERROR", True
             headers = ((b"www-authenticate", b'Bearer realm="quartermaster"'), *JSON_HEADERS)
             refusal = _refusal(UNAUTHORIZED, "A valid tenant key is required: Authorization: Bearer KEY")
             return Reply(401, refusal, headers)
@@ -67,6 +67,7 @@ class Transport:
         try:
             body = orjson.loads(request.body)
         except orjson.JSONDecodeError:
+            request.notes.error_code, request.notes.protocol_error = str(PARSE_ERROR), True
             return _error(None, ProtocolError(PARSE_ERROR, "The body is not JSON"), is_modern=True)
         version = request.header(b"mcp-protocol-version")
         is_modern = not legacy.is_legacy(version)
@@ -101,7 +102,7 @@ class Transport:
                 return await self._streamed(exchange, message)
             return _reply(exchange, await self._answer(exchange, message))
         except ProtocolError as error:
-            request.notes.error_code = request.notes.error_code or str(error.code)
+            request.notes.error_code, request.notes.protocol_error = str(error.code), True
             return _error(identity_of(body), error, is_modern=is_modern)
 
     def _open(
