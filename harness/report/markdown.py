@@ -1,0 +1,88 @@
+"""Markdown, for a merge request's comment or a chat: the verdict, what is wrong, what was not checked, the figures."""
+
+import re
+
+from harness.record import Check, RunRecord
+from harness.report.digest import MOST_FINDINGS, Digest, duration, figure, figure_name, make_digest
+
+_SPECIAL = re.compile(r"([\\`*_\[\]|~])")
+
+
+def render(record: RunRecord) -> str:
+    """The record as Markdown."""
+    digest = make_digest(record)
+    target = f" of {record.target.name}" if record.target else ""
+    sections = [
+        f"# {_text(record.kind)}{_text(target)}: {record.status.upper()}",
+        f"**{_text(digest.headline)}.**",
+        f"{record.started:%Y-%m-%d %H:%M:%S} UTC, took {duration(record.duration_seconds)}, exit {record.exit_code}.",
+        _bullets("What to do", [_text(line) for line in digest.to_do]),
+        _bullets("Failed", [_failure(check) for check in digest.failed]),
+        _bullets(
+            "NOT CHECKED",
+            [f"**{_text(each.check.title)}** ({each.why}): {_text(each.check.reason)}" for each in digest.not_checked],
+        ),
+        _bullets("Waived", [f"**{_text(check.title)}**: {_text(check.reason)}" for check in digest.waived]),
+        _parts(digest),
+        _checks(record),
+        _figures(record),
+        f"Record {_text(record.id)}",
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _text(text: str) -> str:
+    """One line in which nothing is markup: neither Markdown nor HTML nor a table's edge."""
+    line = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("@", "&#64;")
+    return _SPECIAL.sub(r"\\\1", line)
+
+
+def _bullets(title: str, lines: list[str]) -> str:
+    return f"## {title}\n\n" + "\n".join(f"- {line}" for line in lines) if lines else ""
+
+
+def _failure(check: Check) -> str:
+    lines = [f"**{_text(check.title)}** ({check.severity}): {_text(check.reason)}"]
+    for found in check.findings[:MOST_FINDINGS]:
+        where = f" at {_text(found.location)}" if found.location else ""
+        lines.append(f"{_text(found.rule)}: {_text(found.message)}{where} ({_text(found.fingerprint)})")
+    if len(check.findings) > MOST_FINDINGS:
+        lines.append(f"and {len(check.findings) - MOST_FINDINGS} more in record.json")
+    return "\n  - ".join(lines)
+
+
+def _table(title: str, header: list[str], rows: list[list[str]]) -> str:
+    if not rows:
+        return ""
+    lines = [header, ["---"] * len(header), *rows]
+    return f"## {title}\n\n" + "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _parts(digest: Digest) -> str:
+    rows = [
+        [_text(each.part.name), each.part.status, duration(each.part.duration_seconds), _text(each.part.reason)]
+        for each in digest.parts
+    ]
+    return _table("Parts", ["part", "status", "took", "why"], rows)
+
+
+def _checks(record: RunRecord) -> str:
+    rows = [
+        [check.status.replace("_", " "), _text(check.id), _text(check.title), str(check.examined)]
+        for check in record.checks
+    ]
+    return _table("Checks", ["status", "id", "check", "examined"], rows)
+
+
+def _figures(record: RunRecord) -> str:
+    rows = [
+        [
+            _text(each.labels.get("part", "")),
+            _text(figure_name(each)),
+            _text(figure(each.value, each.unit)),
+            "" if each.limit is None else _text(figure(each.limit, each.unit)),
+            str(each.samples),
+        ]
+        for each in record.measurements
+    ]
+    return _table("Figures", ["part", "figure", "value", "limit", "samples"], rows)

@@ -1,0 +1,112 @@
+"""The last thing a job prints for people: the verdict, what failed, what was not checked, what to do, where to look."""
+
+import io
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TextIO
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from harness.edge import write_out
+from harness.progress import STYLES
+from harness.record import RECORD_NAME, Check, RunRecord
+from harness.report.digest import Digest, duration, make_digest
+from harness.verdict import CheckStatus, PartStatus, Status
+
+MOST_ROWS = 40
+"""Above that many checks the table lists only those that did not pass."""
+WIDTH_IN_A_FILE = 120
+_VERDICT_STYLES = {
+    Status.PASSED: "bold green",
+    Status.FAILED: "bold red",
+    Status.INCONCLUSIVE: "bold yellow",
+    Status.INTERRUPTED: "bold yellow",
+}
+
+
+def print_summary(record: RunRecord, directory: Path, stdout: TextIO, environ: Mapping[str, str] = os.environ) -> None:
+    """Print the summary to `stdout`: coloured on a terminal, plain text anywhere else."""
+    terminal = stdout.isatty() and environ.get("TERM") not in {None, "", "dumb"}
+    text = io.StringIO()
+    console = Console(
+        file=text,
+        force_terminal=terminal,
+        no_color=bool(environ.get("NO_COLOR")),
+        width=None if terminal else WIDTH_IN_A_FILE,
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
+    digest = make_digest(record)
+    console.print(_table_of_parts(digest) if digest.parts else _table_of_checks(record))
+    console.print()
+    line = Text(f"{record.status.upper()}  ", style=_VERDICT_STYLES[record.status])
+    console.print(line.append(f"{digest.headline}.", style="default not bold"))
+    _print_details(console, digest)
+    console.print(f"\nReport  {directory / 'report.html'}", soft_wrap=True)
+    console.print(f"Record  {directory / RECORD_NAME}", soft_wrap=True)
+    write_out(stdout, "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines()))
+
+
+def _table_of_checks(record: RunRecord) -> Table:
+    shown = list(record.checks)
+    if len(shown) > MOST_ROWS:
+        shown = [check for check in shown if check.status is not CheckStatus.PASSED]
+    table = _table("status", "check", "took")
+    for check in shown:
+        table.add_row(_word(check.status), printable(check.title), duration(check.duration_seconds))
+    if len(shown) < len(record.checks):
+        table.add_row(_word(CheckStatus.PASSED), f"and {len(record.checks) - len(shown)} more that passed")
+    return table
+
+
+def _table_of_parts(digest: Digest) -> Table:
+    table = _table("status", "part", "what it shows", "took")
+    for each in digest.parts:
+        counts = ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in each.counts.items())
+        table.add_row(_word(each.part.status), each.part.name, counts, duration(each.part.duration_seconds))
+    return table
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(column, header_style="dim", justify="right" if column == "took" else "left")
+    return table
+
+
+def _word(status: CheckStatus | PartStatus) -> Text:
+    return Text(status.replace("_", " "), style=STYLES[CheckStatus(status)])
+
+
+def _print_details(console: Console, digest: Digest) -> None:
+    if digest.failed:
+        console.print("\nFailed", style="bold")
+    for check in digest.failed:
+        _print_entry(console, check, f" ({check.severity})")
+    if digest.not_checked:
+        console.print("\nNOT CHECKED", style="bold")
+    for each in digest.not_checked:
+        _print_entry(console, each.check, f" ({each.why})")
+    if digest.waived:
+        console.print("\nWaived", style="bold")
+    for check in digest.waived:
+        _print_entry(console, check, "")
+    if digest.to_do:
+        console.print("\nWhat to do", style="bold")
+    for line in digest.to_do:
+        console.print(Padding(printable(line), (0, 0, 0, 2)))
+
+
+def _print_entry(console: Console, check: Check, remark: str) -> None:
+    console.print(Padding(printable(f"{check.id}: {check.title}{remark}"), (0, 0, 0, 2)))
+    console.print(Padding(printable(check.reason), (0, 0, 0, 4)))
+
+
+def printable(text: str) -> Text:
+    """Text that cannot move the operator's cursor, whatever the server under test said."""
+    return Text("".join(letter if letter.isprintable() else " " for letter in text))

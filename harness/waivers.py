@@ -1,0 +1,145 @@
+"""waivers.toml: failures that are accepted for a while, with a reason, an owner and an end.
+
+    [[waiver]]
+    id = "GHSA-xxxx"          # a check's id, or a finding's fingerprint
+    job = "audit"
+    reason = "…"
+    owner = "…"
+    expires = 2026-12-31      # 90 days from today at most
+
+An expired waiver waives nothing and fails the run; so does one that no longer matches anything.
+"""
+
+import tomllib
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, ValidationError
+
+from harness.errors import UsageError
+from harness.record import Check, CheckId, Finding, Kind, Model, fingerprint
+from harness.verdict import CheckStatus, Severity
+
+LONGEST = timedelta(days=90)
+CHECK_ID = "waivers"
+
+Words = Annotated[str, Field(min_length=1, pattern=r"\S")]
+
+
+class Waiver(Model):
+    """One accepted exception."""
+
+    id: CheckId
+    job: Kind
+    reason: Words
+    owner: Words
+    expires: Annotated[date, Field(strict=True)]
+    """The last day on which it holds."""
+
+    @property
+    def explanation(self) -> str:
+        """Why it was accepted, who answers for it, and until when."""
+        return f"{self.reason} (accepted by {self.owner} until {self.expires})"
+
+
+class _File(Model):
+    waiver: tuple[Waiver, ...] = ()
+
+
+def load_waivers(path: Path, today: date) -> tuple[Waiver, ...]:
+    """The waivers in a file; none where there is no file. Raises UsageError that names the waiver and what is wrong."""
+    try:
+        waivers = _File.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))).waiver
+    except FileNotFoundError:
+        return ()
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{path}: {error}") from None
+    except ValidationError as error:
+        problem = error.errors()[0]
+        place = ".".join(str(step + 1) if isinstance(step, int) else step for step in problem["loc"])
+        raise UsageError(f"{path}: {place}: {problem['msg']}") from None
+    seen: set[tuple[str, str]] = set()
+    for waiver in waivers:
+        if waiver.expires > today + LONGEST:
+            raise UsageError(f"{path}: waiver {waiver.id} lasts until {waiver.expires}, more than {LONGEST.days} days")
+        if (waiver.job, waiver.id) in seen:
+            raise UsageError(f"{path}: waiver {waiver.id} stands twice for {waiver.job}")
+        seen.add((waiver.job, waiver.id))
+    return waivers
+
+
+def apply_waivers(kind: str, checks: Sequence[Check], waivers: Iterable[Waiver], today: date) -> tuple[Check, ...]:
+    """The checks with waived failures marked, and one more check on the waivers of this job when it has any.
+
+    A check whose id is waived, or all of whose findings are, gets the status waived. Waived findings of a check that
+    has others leave its findings and are told in its evidence.
+    """
+    ours = [waiver for waiver in waivers if waiver.job == kind]
+    if not ours:
+        return tuple(checks)
+    current = {waiver.id: waiver for waiver in ours if waiver.expires >= today}
+    waived = tuple(_waive(check, current) for check in checks)
+    return (*waived, _check_waivers(ours, checks, today))
+
+
+def _waive(check: Check, current: dict[str, Waiver]) -> Check:
+    if check.status is not CheckStatus.FAILED:
+        return check
+    if waiver := current.get(check.id):
+        return check.model_copy(
+            update={"status": CheckStatus.WAIVED, "reason": f"{waiver.explanation}. It found: {check.reason}"}
+        )
+    accepted = [(found, current[found.fingerprint]) for found in check.findings if found.fingerprint in current]
+    if not accepted:
+        return check
+    evidence = (*check.evidence, *(_accepted(found, waiver) for found, waiver in accepted))
+    rest = tuple(found for found in check.findings if found.fingerprint not in current)
+    if rest:
+        return check.model_copy(update={"findings": rest, "evidence": evidence})
+    reasons = "; ".join(dict.fromkeys(waiver.explanation for _, waiver in accepted))
+    return check.model_copy(update={"status": CheckStatus.WAIVED, "reason": reasons, "evidence": evidence})
+
+
+def _accepted(finding: Finding, waiver: Waiver) -> str:
+    return f"waived {finding.fingerprint}, {finding.rule}: {finding.message}. {waiver.explanation}"
+
+
+def _check_waivers(waivers: Sequence[Waiver], checks: Sequence[Check], today: date) -> Check:
+    problems = [
+        Finding(fingerprint=fingerprint(CHECK_ID, waiver.id), rule=rule, message=message, location=waiver.id)
+        for waiver in waivers
+        for rule, message in [_problem(waiver, checks, today)]
+        if rule
+    ]
+    return Check(
+        id=CHECK_ID,
+        title="Every waiver is current and still needed",
+        status=CheckStatus.FAILED if problems else CheckStatus.PASSED,
+        severity=Severity.MEDIUM,
+        reason="; ".join(problem.message for problem in problems),
+        examined=len(waivers),
+        evidence=tuple(f"{waiver.id}: {waiver.explanation}" for waiver in waivers),
+        findings=tuple(problems),
+    )
+
+
+def _problem(waiver: Waiver, checks: Sequence[Check], today: date) -> tuple[str, str]:
+    if waiver.expires < today:
+        return "expired", f"the waiver {waiver.id} ended on {waiver.expires}: mend what it covers, or renew it"
+    if not _may_be_needed(waiver, checks):
+        return "unneeded", f"the waiver {waiver.id} matches nothing any more: remove it from waivers.toml"
+    return "", ""
+
+
+def _may_be_needed(waiver: Waiver, checks: Sequence[Check]) -> bool:
+    """Whether it matched, or could not be told because what it covers was not measured this time."""
+    unmeasured = {CheckStatus.INCONCLUSIVE, CheckStatus.SKIPPED}
+    for check in checks:
+        if check.id == waiver.id:
+            return check.status is CheckStatus.FAILED or check.status in unmeasured
+    return any(
+        check.status in unmeasured or any(found.fingerprint == waiver.id for found in check.findings)
+        for check in checks
+    )

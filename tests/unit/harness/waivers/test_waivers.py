@@ -1,0 +1,127 @@
+"""Waivers accept a failure for a while, visibly, and never outlive their use."""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from harness.errors import UsageError
+from harness.record import Check, Finding
+from harness.verdict import CheckStatus, Status, judge
+from harness.waivers import CHECK_ID, Waiver, apply_waivers, load_waivers
+
+TODAY = date(2026, 11, 23)
+PASSED = Check(id="other", title="Other", status=CheckStatus.PASSED, examined=1)
+
+
+def finding(name: str) -> Finding:
+    return Finding(fingerprint=name, rule="RULE", message=f"found {name}")
+
+
+def failed(*findings: str) -> Check:
+    return Check(
+        id="pins",
+        title="Pins",
+        status=CheckStatus.FAILED,
+        reason="found some",
+        examined=9,
+        findings=tuple(finding(name) for name in findings),
+    )
+
+
+def waiver(name: str, *, expires: date = TODAY, job: str = "audit") -> Waiver:
+    return Waiver(id=name, job=job, reason="no fix yet", owner="ops", expires=expires)
+
+
+def apply(checks: Sequence[Check], *waivers: Waiver) -> dict[str, Check]:
+    return {check.id: check for check in apply_waivers("audit", checks, waivers, TODAY)}
+
+
+def verdict(checks: dict[str, Check]) -> Status:
+    return judge((check.id, check.status) for check in checks.values())
+
+
+def test_a_waived_check_is_waived_with_its_reason_and_what_it_found() -> None:
+    checks = apply([PASSED, failed("f1")], waiver("pins"))
+    assert checks["pins"].status is CheckStatus.WAIVED
+    for part in ("no fix yet", "ops", "2026-11-23", "found some"):
+        assert part in checks["pins"].reason
+    assert verdict(checks) is Status.PASSED
+
+
+def test_a_check_is_waived_when_all_its_findings_are() -> None:
+    checks = apply([PASSED, failed("f1", "f2")], waiver("f1"), waiver("f2"))
+    assert checks["pins"].status is CheckStatus.WAIVED
+
+
+def test_a_finding_that_is_not_waived_still_fails_and_the_waived_one_stays_visible() -> None:
+    checks = apply([PASSED, failed("f1", "f2")], waiver("f1"))
+    assert checks["pins"].status is CheckStatus.FAILED
+    assert [each.fingerprint for each in checks["pins"].findings] == ["f2"]
+    assert any("waived f1" in line for line in checks["pins"].evidence)
+
+
+def test_an_expired_waiver_waives_nothing_and_fails() -> None:
+    checks = apply([PASSED, failed("f1")], waiver("f1", expires=TODAY - timedelta(days=1)))
+    assert checks["pins"].status is CheckStatus.FAILED
+    assert checks[CHECK_ID].status is CheckStatus.FAILED
+    assert "ended on 2026-11-22" in checks[CHECK_ID].reason
+
+
+@pytest.mark.parametrize("checks", [[PASSED], [PASSED, failed("f2")]])
+def test_a_waiver_that_matches_nothing_fails(checks: list[Check]) -> None:
+    applied = apply(checks, waiver("f1"))
+    assert applied[CHECK_ID].status is CheckStatus.FAILED
+    assert applied[CHECK_ID].findings[0].location == "f1"
+
+
+def test_a_waiver_for_a_check_that_passed_fails() -> None:
+    assert apply([PASSED], waiver("other"))[CHECK_ID].status is CheckStatus.FAILED
+
+
+def test_a_waiver_is_not_called_unneeded_when_what_it_covers_was_not_measured() -> None:
+    unknown = Check(id="pins", title="Pins", status=CheckStatus.INCONCLUSIVE, reason="scanner missing")
+    applied = apply([PASSED, unknown], waiver("f1"), waiver("pins"))
+    assert applied[CHECK_ID].status is CheckStatus.PASSED
+    assert applied["pins"].status is CheckStatus.INCONCLUSIVE
+
+
+def test_waivers_of_other_jobs_do_nothing() -> None:
+    checks = (PASSED, failed("f1"))
+    assert apply_waivers("audit", checks, [waiver("f1", job="conformance")], TODAY) == checks
+
+
+VALID = '[[waiver]]\nid = "f1"\njob = "audit"\nreason = "r"\nowner = "o"\nexpires = 2027-02-21\n'
+
+
+def load(tmp_path: Path, text: str) -> tuple[Waiver, ...]:
+    path = tmp_path / "waivers.toml"
+    path.write_text(text)
+    return load_waivers(path, TODAY)
+
+
+def test_waivers_are_read_and_ninety_days_are_allowed(tmp_path: Path) -> None:
+    (read,) = load(tmp_path, VALID)
+    assert read.expires == TODAY + timedelta(days=90)
+    assert load_waivers(tmp_path / "none.toml", TODAY) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        (VALID.replace("2027-02-21", "2027-02-22"), "waiver f1 lasts until 2027-02-22, more than 90 days"),
+        (VALID.replace('"r"', '" "'), "waiver.1.reason"),
+        (VALID.replace("owner", "ownr"), "waiver.1.own"),
+        (VALID.replace("2027-02-21", '"2027-02-21"'), "waiver.1.expires"),
+        (VALID.replace("2027-02-21", "2027-02-21T00:00:00"), "waiver.1.expires"),
+        (VALID.replace("[[waiver]]", "[[waivers]]"), "waivers"),
+        (VALID + VALID, "waiver f1 stands twice for audit"),
+        ("[[waiver]", "waivers.toml"),
+    ],
+)
+def test_a_wrong_file_is_refused_in_one_line(tmp_path: Path, text: str, what: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        load(tmp_path, text)
+    assert what in str(refused.value)
+    assert "\n" not in str(refused.value)
