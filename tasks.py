@@ -2,4 +2,9 @@
 
 from invoke import Collection
 
-namespace = Collection()
+import backups.tasks
+import harness.tasks
+import perf.tasks
+
+namespace = Collection(*harness.tasks.namespace.tasks.values(), *perf.tasks.namespace.tasks.values())
+namespace.add_collection(backups.tasks.namespace)

@@ -26,7 +26,8 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 MCP_PATH: Final = "/mcp"
 UNMATCHED: Final = "unmatched"
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
+# No dot: a tenant key has one, so a key sent here by mistake is not logged, stored and passed on.
+REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 BODY_SECONDS: Final = 30.0
 # A request that says one of these twice means different things to a proxy and to us.
 SINGLE: Final = frozenset(

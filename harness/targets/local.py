@@ -1,0 +1,77 @@
+"""The local target: a sandbox, and a server of this checkout with a throw-away database, a tenant and its store."""
+
+import contextlib
+import functools
+import secrets
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from harness.client import Client, connect
+from harness.config import LOCAL
+from harness.errors import HarnessError
+from harness.record import Target
+from harness.targets.model import LocalTarget
+from harness.targets.sandbox import Sandbox, start_sandbox
+from harness.targets.server import create_tenant, run_server_command, server_environment, serving
+
+STORE_NAME = "Sandbox"
+
+
+@contextlib.contextmanager
+def start_local(
+    *,
+    logs: Path,
+    environ: Mapping[str, str],
+    settings: Mapping[str, str] | None = None,
+    orders: int = 200,
+    seed: int = 1,
+) -> Iterator[LocalTarget]:
+    """Yield a ready server on a free port; it and everything it stored are gone afterwards, its logs are not.
+
+    `settings` are environment variables of the server that win over the harness's own (PORT, DATABASE_URL,
+    RATE_LIMIT_RPM, …), `environ` is what children inherit a few machine variables from. Any number may run at once,
+    with a log folder each. Raises HarnessError in one line when any step fails.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="quartermaster-") as state,
+        start_sandbox(logs=logs, environ=environ, orders=orders, seed=seed) as sandbox,
+    ):
+        given = {
+            "DATABASE_URL": f"sqlite:///{state}/app.db",
+            "MASTER_KEY": secrets.token_urlsafe(32),
+            "ADMIN_TOKEN": secrets.token_urlsafe(32),
+            "ORDERDESK_BASE_URL": sandbox.api_url,
+            **(settings or {}),
+        }
+        environment = server_environment(given, environ)
+        run_server_command("migrate", environment=environment, logs=logs)
+        new_tenant = functools.partial(create_tenant, environment=environment, logs=logs)
+        key = new_tenant("local")
+        with serving(environment=environment, logs=logs) as served:
+            url = f"{served.base_url}/mcp"
+            with connect(url, key) as client:
+                register_store(client, sandbox)
+                release = client.release
+            yield LocalTarget(
+                target=Target(name=LOCAL, url=url, production=False, release=release),
+                token=key,
+                store=sandbox.store_id,
+                base_url=served.base_url,
+                admin_token=given["ADMIN_TOKEN"],
+                sandbox=sandbox,
+                server=served.process,
+                ready_seconds=served.ready_seconds,
+                logs=logs,
+                environment=environment,
+                new_tenant=new_tenant,
+            )
+
+
+def register_store(client: Client, sandbox: Sandbox) -> None:
+    """Give the client's tenant the sandbox's store, as its active one. Raises HarnessError when a tool refuses."""
+    store = {"store_id": sandbox.store_id, "api_key": sandbox.api_key, "store_name": STORE_NAME}
+    for name, arguments in (("stores_register", store), ("stores_use_store", {"identifier": sandbox.store_id})):
+        outcome = client.call_tool(name, arguments)
+        if outcome.is_error:
+            raise HarnessError(f"{name} was refused: {outcome.text}")

@@ -1,0 +1,87 @@
+"""The server of this checkout as child processes: its commands run to their end, or serving until stopped."""
+
+import contextlib
+import json
+import secrets
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from harness.machine import REPOSITORY
+from harness.process import ChildProcess, Command, ProcessError, child_environment, run, running
+
+COMMAND_SECONDS = 120.0
+READY_SECONDS = 60.0
+POLL_SECONDS = 0.01
+# More than the server's own drain time, or a stop would cut off calls that it still answers.
+STOP_SECONDS = 25.0
+
+
+@dataclass(frozen=True)
+class Served:
+    """A server that is ready: `ready_seconds` from its start to the first 200 of /health/ready."""
+
+    base_url: str
+    process: ChildProcess
+    ready_seconds: float
+
+
+def server_environment(settings: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the whole environment of a server that listens on loopback; `settings` win over what is set here."""
+    return child_environment({"ENVIRONMENT": "development", "HOST": "127.0.0.1", "PORT": "0", **settings}, environ)
+
+
+def run_server_command(
+    *arguments: str, environment: Mapping[str, str], logs: Path, seconds: float = COMMAND_SECONDS
+) -> str:
+    """Return what `python -m server ARGUMENTS` printed. Raises ProcessError with its last line when it fails."""
+    name = "-".join(("server", *arguments[:2])) if arguments[:1] == ("tenant",) else f"server-{arguments[0]}"
+    return run(_command(name, arguments, environment), logs=logs, seconds=seconds)
+
+
+def create_tenant(name: str, *, environment: Mapping[str, str], logs: Path) -> str:
+    """Return the key of a new tenant; its name gets a random ending, for a database holds each name once.
+
+    Raises ProcessError when the command fails or does not print a key.
+    """
+    unique = f"{name}-{secrets.token_hex(4)}"
+    output = run_server_command("tenant", "create", unique, environment=environment, logs=logs)
+    try:
+        return str(json.loads(output)["key"])
+    except (ValueError, KeyError, TypeError):
+        raise ProcessError("server tenant create printed no JSON with a key", exit_code=0) from None
+
+
+@contextlib.contextmanager
+def serving(*, environment: Mapping[str, str], logs: Path) -> Iterator[Served]:
+    """Yield the server once it is ready. Raises ProcessError when it ends first or is not ready in time."""
+    began = time.perf_counter()
+    with running(_command("server", ("serve",), environment), logs=logs, stop_seconds=STOP_SECONDS) as process:
+        event = process.wait_for_event("server.listening", seconds=READY_SECONDS)
+        base_url = f"http://127.0.0.1:{event['port']}"
+        _wait_until_ready(base_url, process)
+        yield Served(base_url, process, time.perf_counter() - began)
+
+
+def _command(name: str, arguments: tuple[str, ...], environment: Mapping[str, str]) -> Command:
+    return Command(name, (sys.executable, "-m", "server", *arguments), environment, REPOSITORY)
+
+
+def _wait_until_ready(base_url: str, process: ChildProcess) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    answered = "nothing"
+    with httpx.Client(base_url=base_url, trust_env=False, timeout=5.0) as http:
+        while time.monotonic() < deadline:
+            if process.exit_code is not None:
+                raise process.failure("ended before it was ready")
+            with contextlib.suppress(httpx.TransportError):
+                response = http.get("/health/ready")
+                if response.status_code == 200:
+                    return
+                answered = f"HTTP {response.status_code} {response.text.strip()[:300]}"
+            time.sleep(POLL_SECONDS)
+    raise ProcessError(f"server listens but was not ready within {READY_SECONDS:g} s: {answered}")

@@ -1,0 +1,67 @@
+"""What the fixtures of integration tests give, as types; and a checkout that a test may spoil."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+import psutil
+
+from harness.targets import LocalTarget
+
+
+class StartTarget(Protocol):
+    """Starts a server of the test's own; it is stopped when the test ends."""
+
+    def __call__(
+        self, *, settings: Mapping[str, str] | None = None, orders: int = 200, seed: int = 1
+    ) -> LocalTarget: ...
+
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+CHECKOUT = ("inv", "tasks.py", "ops.toml", "pyproject.toml", "requirements", "harness", "server")
+
+
+class Checkout:
+    """A copy of the repository, so that a test may spoil its files; `./inv` runs there in the same environment."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name in CHECKOUT:
+            source = REPOSITORY / name
+            if source.is_dir():
+                shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy2(source, folder / name)
+        (folder / ".venv").symlink_to(REPOSITORY / ".venv")
+
+    def start(self, *arguments: str, environ: Mapping[str, str] | None = None) -> "subprocess.Popen[str]":
+        """Start `./inv ARGUMENTS`, its outputs on pipes."""
+        environment = {name: value for name, value in os.environ.items() if name != "QUARTERMASTER_INV"}
+        return subprocess.Popen(
+            ["./inv", *arguments],
+            cwd=self.folder,
+            env={**environment, **(environ or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *arguments: str, environ: Mapping[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
+        """Run `./inv ARGUMENTS` to its end."""
+        with self.start(*arguments, environ=environ) as process:
+            stdout, stderr = process.communicate(timeout=60)
+        return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+
+    def left_running(self) -> list[str]:
+        """Every process that still runs in the copy."""
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if Path(process.cwd()) == self.folder:
+                    found.append(" ".join(process.cmdline()))
+        return found
