@@ -1,6 +1,6 @@
 """The root of every command: `./inv NAME`, or `invoke NAME` in the activated environment."""
 
-from invoke import Collection
+from invoke.collection import Collection
 
 import backups.tasks
 import harness.tasks

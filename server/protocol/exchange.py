@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from server.protocol.http import Notes
+from server.protocol.messages import RequestId
 from server.tenancy.tenants import Caller
 
 
@@ -20,9 +21,13 @@ class NoChannelError(Exception):
 
 @dataclass(slots=True)
 class Channel:
-    """Messages that reach the client before the result does. The first one turns the reply into an event stream."""
+    """Messages that reach the client before the result does. The first one turns the reply into an event stream.
+
+    `message_id` is the id of the request that is answered: a subscription is named after it.
+    """
 
     tenant_id: str
+    message_id: RequestId | None
     questions: dict[tuple[str, str], asyncio.Future[dict[str, Any]]]
     may_ask: bool
     outbox: asyncio.Queue[bytes] = field(default_factory=asyncio.Queue)

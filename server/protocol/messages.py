@@ -62,9 +62,9 @@ def read(item: object) -> Message:
         raise ProtocolError(INVALID_REQUEST, "The body must be one JSON-RPC message")
     if item.get("jsonrpc") != "2.0":
         raise ProtocolError(INVALID_REQUEST, 'The member "jsonrpc" must be "2.0"')
-    identity = item.get("id")
-    if "id" in item and (isinstance(identity, bool) or not isinstance(identity, str | int)):
-        raise ProtocolError(INVALID_REQUEST, 'The member "id" must be a text or an integer')
+    identity = identity_of(item)
+    if "id" in item and identity is None:
+        raise ProtocolError(INVALID_REQUEST, 'The member "id" must be a text or an integer of 64 bits')
     method = item.get("method")
     if method is None and identity is not None and ("result" in item or "error" in item):
         return Message(identity, None, response=item)
@@ -79,7 +79,11 @@ def read(item: object) -> Message:
 def identity_of(item: object) -> RequestId | None:
     """The id of a message that may be malformed, to answer its error with."""
     identity = item.get("id") if isinstance(item, dict) else None
-    return identity if isinstance(identity, str | int) and not isinstance(identity, bool) else None
+    if isinstance(identity, str):
+        return identity
+    # A larger integer could not be written back as it came.
+    whole = isinstance(identity, int) and not isinstance(identity, bool) and -(2**63) <= identity < 2**64
+    return identity if whole else None
 
 
 def encode_result(identity: RequestId | None, result: dict[str, Any]) -> bytes:

@@ -174,7 +174,9 @@ class Transport:
 
     async def _streamed(self, exchange: Exchange, message: Message) -> Reply:
         """Answer with JSON, or with an event stream if the handler says something before its result."""
-        channel = exchange.channel = Channel(exchange.caller.tenant_id, self._questions, not exchange.modern)
+        channel = exchange.channel = Channel(
+            exchange.caller.tenant_id, message.id, self._questions, may_ask=not exchange.modern
+        )
         answer = asyncio.create_task(self._answer(exchange, message))
         first = asyncio.create_task(channel.outbox.get())
         await asyncio.wait({answer, first}, return_when=asyncio.FIRST_COMPLETED)
