@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from harness.edge import write_out
 from harness.verdict import FAILED, INCONCLUSIVE, PASSED, USAGE
 
 LINTERS: Final = (
@@ -23,10 +24,10 @@ def lint(repository: Path) -> int:
     """Run every linter, whatever the ones before it found. Returns 0, or 1 when one of them found something."""
     found = []
     for name, command in LINTERS:
-        print(f"{name} ...", file=sys.stderr, flush=True)
+        write_out(sys.stderr, f"{name} ...\n")
         if subprocess.run([sys.executable, *command], cwd=repository, check=False).returncode != 0:
             found.append(name)
-    print(f"lint: {'found something: ' + ', '.join(found) if found else 'nothing found'}")
+    write_out(sys.stdout, f"lint: {'found something: ' + ', '.join(found) if found else 'nothing found'}\n")
     return FAILED if found else PASSED
 
 

@@ -19,6 +19,8 @@ from harness.verdict import CheckStatus, PartStatus, Status
 
 MOST_ROWS = 40
 """Above that many checks the table lists only those that did not pass."""
+MOST_WAIVED = 5
+"""Above that many they are only counted: what fails must not scroll away under what is accepted."""
 WIDTH_IN_A_FILE = 120
 _VERDICT_STYLES = {
     Status.PASSED: "bold green",
@@ -54,13 +56,16 @@ def print_summary(record: RunRecord, directory: Path, stdout: TextIO, environ: M
 
 def _table_of_checks(record: RunRecord) -> Table:
     shown = list(record.checks)
+    waived = sum(check.status is CheckStatus.WAIVED for check in shown)
     if len(shown) > MOST_ROWS:
-        shown = [check for check in shown if check.status is not CheckStatus.PASSED]
+        quiet = {CheckStatus.PASSED} | ({CheckStatus.WAIVED} if waived > MOST_WAIVED else set())
+        shown = [check for check in shown if check.status not in quiet]
     table = _table("status", "check", "took")
     for check in shown:
         table.add_row(_word(check.status), printable(check.title), duration(check.duration_seconds))
     if len(shown) < len(record.checks):
-        table.add_row(_word(CheckStatus.PASSED), f"and {len(record.checks) - len(shown)} more that passed")
+        left_out = f"and {len(record.checks) - len(shown)} more that passed or are waived"
+        table.add_row(_word(CheckStatus.PASSED), left_out)
     return table
 
 
@@ -92,10 +97,12 @@ def _print_details(console: Console, digest: Digest) -> None:
         console.print("\nNOT CHECKED", style="bold")
     for each in digest.not_checked:
         _print_entry(console, each.check, f" ({each.why})")
-    if digest.waived:
+    if len(digest.waived) > MOST_WAIVED:
+        console.print(f"\nWaived: {len(digest.waived)} checks; the report gives each with its reason", style="bold")
+    elif digest.waived:
         console.print("\nWaived", style="bold")
-    for check in digest.waived:
-        _print_entry(console, check, "")
+        for check in digest.waived:
+            _print_entry(console, check, "")
     if digest.to_do:
         console.print("\nWhat to do", style="bold")
     for line in digest.to_do:

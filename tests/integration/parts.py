@@ -22,7 +22,18 @@ class StartTarget(Protocol):
 
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-CHECKOUT = ("inv", "tasks.py", "ops.toml", "pyproject.toml", "requirements", "harness", "server")
+CHECKOUT = (
+    "inv",
+    "tasks.py",
+    "ops.toml",
+    "waivers.toml",
+    "pyproject.toml",
+    "requirements",
+    "harness",
+    "server",
+    "perf",
+    "backups",
+)
 
 
 class Checkout:
