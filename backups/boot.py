@@ -11,8 +11,8 @@ from pathlib import Path
 import httpx
 
 from backups.errors import BackupError, DamageError
-from harness.machine import REPOSITORY
 from harness.process import ChildProcess, Command, running
+from harness.repository import REPOSITORY
 
 LISTENING_SECONDS = 60.0
 READY_SECONDS = 20.0

@@ -8,7 +8,7 @@ from invoke.exceptions import Exit
 from invoke.tasks import task
 
 from harness.edge import at_the_edge
-from harness.machine import REPOSITORY
+from harness.repository import REPOSITORY
 
 
 @task(help={"json": "print only the record"}, iterable=["allow_inconclusive"])

@@ -7,8 +7,7 @@ import subprocess
 from pathlib import Path
 
 from harness.record import Environment, Revision
-
-REPOSITORY = Path(__file__).resolve().parent.parent
+from harness.repository import REPOSITORY
 
 
 def read_environment() -> Environment:

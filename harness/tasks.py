@@ -9,7 +9,7 @@ from invoke.exceptions import Exit
 from invoke.tasks import task
 
 from harness.edge import at_the_edge
-from harness.machine import REPOSITORY
+from harness.repository import REPOSITORY
 
 
 @task(

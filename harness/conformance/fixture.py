@@ -9,8 +9,8 @@ from pathlib import Path
 
 from harness.client import connect
 from harness.errors import HarnessError
-from harness.machine import REPOSITORY
 from harness.process import Command, running
+from harness.repository import REPOSITORY
 from harness.targets.server import READY_SECONDS, server_environment
 
 PROGRAM = REPOSITORY / "tests" / "conformance" / "fixture_server.py"

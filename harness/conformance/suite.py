@@ -12,9 +12,9 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from harness.errors import HarnessError
-from harness.machine import REPOSITORY
 from harness.node import Node, find_node
 from harness.process import Command, ProcessError, child_environment, run, running
+from harness.repository import REPOSITORY
 
 PIN = Path(__file__).with_name("suite")
 """The folder of package.json and package-lock.json."""

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.machine import REPOSITORY
 from harness.process import ChildProcess, Command, child_environment, running
+from harness.repository import REPOSITORY
 
 READY_SECONDS = 60.0
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import httpx
 
-from harness.machine import REPOSITORY
 from harness.process import ChildProcess, Command, ProcessError, child_environment, run, running
+from harness.repository import REPOSITORY
 
 COMMAND_SECONDS = 120.0
 READY_SECONDS = 60.0

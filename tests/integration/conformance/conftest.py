@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from harness.conformance.job import run_conformance
-from harness.machine import REPOSITORY
 from harness.record import RunRecord, parse_record
+from harness.repository import REPOSITORY
 
 RunJob = Callable[..., RunRecord]
 

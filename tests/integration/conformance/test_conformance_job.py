@@ -8,8 +8,8 @@ import pytest
 
 from harness.conformance.suite import install_suite
 from harness.errors import HarnessError
-from harness.machine import REPOSITORY
 from harness.record import RunRecord
+from harness.repository import REPOSITORY
 from harness.targets import LocalTarget
 from harness.verdict import CheckStatus, Status
 from tests.integration.conformance.conftest import RunJob, raw_results

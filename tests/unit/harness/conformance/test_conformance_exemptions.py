@@ -8,8 +8,8 @@ from harness.conformance.judge import judge_scenario
 from harness.conformance.leg import FIXTURE, JOB, PRODUCTION, Leg
 from harness.conformance.results import Outcome, ScenarioResult, SuiteCheck
 from harness.conformance.suite import Requirements, expected_failures
-from harness.machine import REPOSITORY
 from harness.record import Check
+from harness.repository import REPOSITORY
 from harness.verdict import CheckStatus
 from harness.waivers import Waiver, apply_waivers, load_waivers
 
