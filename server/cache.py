@@ -94,17 +94,15 @@ class Cache:
     def probe(self) -> bool:
         """Whether a value written is read back: the cache's own health check."""
         key = Key("", "", "", RESOURCE_TYPES[0], "probe")
-        self._keep(key, b"1", self._clock() + 1)
-        entry = self._entries.get(key)
-        self._drop(key)
-        return entry is not None and entry.value == b"1"
+        self._entries[key] = _Entry(b"1", self._clock() + 1)
+        return self._entries.pop(key).value == b"1"
 
     async def _fly(self, key: Key, ttl: float, fetch: Callable[[], Awaitable[bytes]]) -> bytes:
         this = asyncio.current_task()
         started = self._clock()
         try:
             value = await fetch()
-            if self._flights.get(key) is this and ttl > 0:
+            if self._flights.get(key) is this and ttl > 0 and len(value) + ENTRY_OVERHEAD_BYTES <= self._max_bytes:
                 self._keep(key, value, started + ttl)
                 self._count["store", key.resource_type].inc()
             return value

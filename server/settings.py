@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
@@ -20,6 +21,9 @@ def _split(value: object) -> object:
 CommaList = Annotated[tuple[str, ...], BeforeValidator(_split)]
 
 SECRET_SETTINGS: Final = ("master_key", "admin_token")
+SQLITE_FILE: Final = re.compile(r"sqlite:///(?!:memory:)[^?]+\Z")
+# Stands for a secret that could not be read, so that the other problems are still found.
+PLACEHOLDER: Final = "A" * 43
 KEY_HINT: Final = "python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
 
 
@@ -82,11 +86,8 @@ class Settings(BaseModel):
         values, problems = _read(environ)
         settings, field_problems = _validate(values)
         problems += field_problems
-        if settings is not None:
-            problems += _rule_problems(
-                settings, master_key_given="master_key" in values and not _names(field_problems, "MASTER_KEY")
-            )
-        if problems or settings is None:
+        problems += _rule_problems(settings)
+        if problems:
             raise SettingsError(problems)
         return cls.model_validate(values)
 
@@ -97,10 +98,6 @@ class Settings(BaseModel):
 
 def _decode_key(text: str) -> bytes:
     return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-
-
-def _names(problems: list[str], variable: str) -> bool:
-    return any(problem.startswith(variable) for problem in problems)
 
 
 def _read(environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
@@ -119,11 +116,11 @@ def _read(environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
             values[name] = Path(path).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             problems.append(f"{variable}: cannot read {path}: {getattr(error, 'strerror', None) or error}")
-            values[name] = "unread"
+            values[name] = PLACEHOLDER
     return values, problems
 
 
-def _validate(values: Mapping[str, str]) -> tuple[Settings | None, list[str]]:
+def _validate(values: Mapping[str, str]) -> tuple[Settings, list[str]]:
     """Settings as far as they can be built (bad fields left at their defaults, to go on checking), and the problems."""
     try:
         return Settings.model_validate(values), []
@@ -137,24 +134,21 @@ def _validate(values: Mapping[str, str]) -> tuple[Settings | None, list[str]]:
             else:
                 shown = "" if name.lower() in SECRET_SETTINGS else f" (it is {item['input']!r})"
                 problems.append(f"{name}: {item['msg'][0].lower()}{item['msg'][1:]}{shown}")
-        rest = {name: value for name, value in values.items() if name not in bad} | (
-            {"master_key": "unread"} if "master_key" in bad else {}
-        )
+        rest = {"master_key": PLACEHOLDER} | {name: value for name, value in values.items() if name not in bad}
         return Settings.model_validate(rest), problems
 
 
-def _rule_problems(settings: Settings, *, master_key_given: bool) -> list[str]:
+def _rule_problems(settings: Settings) -> list[str]:
     """What no single field can see: the key's size, the database's kind, and production's rules."""
     problems = []
-    if master_key_given and settings.master_key.get_secret_value() != "unread":
-        try:
-            size = len(settings.master_key_bytes)
-        except (ValueError, binascii.Error):
-            size = -1
-        if size != 32:
-            problems.append(f"MASTER_KEY: must be 32 bytes in base64url; make one with: {KEY_HINT}")
-    if not settings.database_url.startswith("sqlite:///"):
-        problems.append("DATABASE_URL: must start with sqlite:/// (a relative path) or sqlite://// (an absolute one)")
+    try:
+        size = len(settings.master_key_bytes)
+    except (ValueError, binascii.Error):
+        size = -1
+    if size != 32:
+        problems.append(f"MASTER_KEY: must be 32 bytes in base64url; make one with: {KEY_HINT}")
+    if not SQLITE_FILE.match(settings.database_url):
+        problems.append("DATABASE_URL: must be sqlite:///relative/file.db or sqlite:////absolute/file.db")
     if settings.http_timeout_seconds > settings.call_deadline_seconds:
         problems.append("HTTP_TIMEOUT_SECONDS: must not be longer than CALL_DEADLINE_SECONDS, which contains it")
     if not settings.allowed_hosts:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 # Strings are skipped whole, so that a bracket inside one does not count; possessive, so that no input is slow.
 TOKENS: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
+AUTHORITY: Final = re.compile(r"(\[[0-9a-f:.]+\]|[^\s:@/\[\]]+)(?::[0-9]{1,5})?\Z")
 OPENING: Final = frozenset(b"[{")
 CLOSING: Final = frozenset(b"]}")
 
@@ -22,7 +23,7 @@ class HostGuard:
 
     def host_allowed(self, host: str | None) -> bool:
         """Whether a Host header names this server, any port."""
-        return host is not None and _without_port(host.lower()) in self._hosts
+        return host is not None and _name_of(host.lower()) in self._hosts
 
     def origin_allowed(self, origin: str | None) -> bool:
         """Whether a page of this origin may call: no Origin (no browser), a listed one, or one on an allowed host."""
@@ -32,13 +33,13 @@ class HostGuard:
             parts = urlsplit(origin.lower())
         except ValueError:
             return False
-        return parts.scheme in {"http", "https"} and _without_port(parts.netloc) in self._hosts
+        return parts.scheme in {"http", "https"} and _name_of(parts.netloc) in self._hosts
 
 
-def _without_port(authority: str) -> str:
-    if authority.startswith("["):
-        return authority[: authority.find("]") + 1]
-    return authority.partition(":")[0]
+def _name_of(authority: str) -> str | None:
+    """The host of `host` or `host:port`; None for anything else, such as credentials before it."""
+    parts = AUTHORITY.match(authority)
+    return parts[1] if parts else None
 
 
 def too_deep(body: bytes, limit: int) -> bool:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, Final
+
+TOTAL: Final = re.compile(r"[0-9]{1,15}\Z", re.ASCII)
 
 
 def pagination(*, count: int, limit: int, offset: int, total: object) -> dict[str, Any]:
     """The pagination object of a list result; `total` may come as text, and is null when OrderDesk gave none."""
-    known = int(str(total)) if str(total).isdigit() else None
+    known = int(total) if isinstance(total, int | str) and TOTAL.match(str(total)) else None
     return {
         "count": count,
         "limit": limit,

@@ -33,6 +33,8 @@ READ_ONLY_FIELDS: Final = {
     "order_total": "is computed by OrderDesk",
     "order_shipments": "cannot be changed through an order",
 }
+LISTS: Final = frozenset({"order_items", "discount_list"})
+MAPS: Final = frozenset({"shipping", "customer", "return_address", "checkout_data", "order_metadata"})
 LIMITS: Final = {"checkout_data": 3_500, "order_metadata": 2_000}
 NOTE_LIMIT: Final = 2_000
 NOTE_AUTHOR: Final = "System"
@@ -42,7 +44,8 @@ def merge(order: Mapping[str, Any], changes: Mapping[str, Any], now: str) -> Ord
     """A new order: `order` with `changes` merged in; neither argument is altered. `now` dates new notes (UTC).
 
     null removes a key, objects merge key by key, notes are appended unless they are there already, other lists are
-    replaced. Raises ArgumentsError for fields that do not exist or may not be written, and for values too long.
+    replaced. Raises ArgumentsError for fields that do not exist or may not be written, for values too long, and for a
+    value of another kind (a text for an address would wipe the address out).
     """
     _refuse_unwritable(order, changes)
     merged = copy.deepcopy(dict(order))
@@ -50,7 +53,7 @@ def merge(order: Mapping[str, Any], changes: Mapping[str, Any], now: str) -> Ord
         if name == "order_notes":
             merged[name] = _with_notes(merged.get(name), value, now)
         else:
-            _merge_key(merged, name, value)
+            _merge_key(merged, name, value, name)
     _refuse_too_long(merged, changes)
     return merged
 
@@ -65,16 +68,23 @@ def differences(before: object, after: object, path: str = "") -> list[dict[str,
     return [] if before == after else [{"field": path, "before": before, "after": after}]
 
 
-def _merge_key(target: dict[str, Any], name: str, value: object) -> None:
+def _merge_key(target: dict[str, Any], name: str, value: object, path: str) -> None:
     if value is None:
         target.pop(name, None)
-    elif isinstance(value, Mapping):
-        # OrderDesk sends an empty map as []: anything but a map counts as an empty one here.
-        current = target.get(name)
+        return
+    current = target.get(name)
+    if name in LISTS or (isinstance(current, list) and current):
+        if not isinstance(value, list):
+            raise _invalid(path, "is a list, which is replaced as a whole")
+    elif (name in MAPS or isinstance(current, dict)) and not isinstance(value, Mapping):
+        raise _invalid(path, "is an object; name the keys to change, or null to remove it")
+    if isinstance(value, Mapping):
+        # OrderDesk sends an empty map as [].
         nested = current if isinstance(current, dict) else {}
         for key, item in value.items():
-            _merge_key(nested, key, item)
-        target[name] = nested
+            _merge_key(nested, key, item, f"{path}.{key}")
+        if nested or isinstance(current, dict) or current is None:
+            target[name] = nested
     else:
         target[name] = copy.deepcopy(value)
 

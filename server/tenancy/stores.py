@@ -63,9 +63,12 @@ class Stores:
                 if known
                 else "No store is registered. Register one with stores_register."
             )
+        for store in known:
+            if store.store_id == identifier:
+                return store
         wanted = identifier.strip().casefold()
         for attribute in ("store_id", "label", "name"):
-            matches = [store for store in known if (getattr(store, attribute) or "").casefold() == wanted]
+            matches = [store for store in known if wanted and (getattr(store, attribute) or "").casefold() == wanted]
             if len(matches) == 1:
                 return matches[0]
             if matches:

@@ -45,7 +45,7 @@ class Vault:
         cipher = AESGCM(self._derive(f"tenant/{tenant_id}"))
         try:
             return cipher.decrypt(rest[:NONCE_BYTES], rest[NONCE_BYTES:], place.encode())
-        except InvalidTag:
+        except (InvalidTag, ValueError):  # ValueError: too short to hold a nonce and a tag
             raise VaultError(f"{place} does not open: it was altered or moved") from None
 
     def _derive(self, purpose: str) -> bytes:
