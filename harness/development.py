@@ -17,7 +17,11 @@ LINTERS: Final = (
 )
 # pytest's exit codes: 5 is "no test was collected", which must never look like a success.
 PYTEST_CODES: Final = {0: PASSED, 1: FAILED, 2: 130, 3: INCONCLUSIVE, 4: USAGE, 5: INCONCLUSIVE}
-LOCKS: Final = (("server.txt", ("server",)), ("development.txt", ("server", "ops", "dev")))
+LOCKS: Final = (
+    ("server.txt", ("pyproject.toml", "--extra=server")),
+    ("development.txt", ("pyproject.toml", "--extra=server", "--extra=ops", "--extra=dev")),
+    ("peers.txt", ("requirements/peers.in",)),
+)
 
 
 def lint(repository: Path) -> int:
@@ -40,8 +44,8 @@ def test(repository: Path, paths: Sequence[str], *, full: bool) -> int:
 
 def lock(repository: Path) -> int:
     """Resolve the newest allowed versions into requirements/, with hashes and without index addresses."""
-    for name, extras in LOCKS:
-        command = ["-m", "uv", "pip", "compile", "pyproject.toml", *(f"--extra={extra}" for extra in extras)]
+    for name, sources in LOCKS:
+        command = ["-m", "uv", "pip", "compile", *sources]
         command += ["--universal", "--python-version=3.11", "--generate-hashes", "--no-annotate", "--no-header"]
         command += ["--no-emit-index-url", "--quiet", "--upgrade", "-o", f"requirements/{name}"]
         if subprocess.run([sys.executable, *command], cwd=repository, check=False).returncode != 0:

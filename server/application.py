@@ -22,7 +22,7 @@ from server.protocol.surface import production_surface
 from server.protocol.transport import Authenticate, Transport
 from server.settings import Settings
 from server.storage.database import Database
-from server.telemetry.logging import Logger
+from server.telemetry.logging import AccessLog, Logger
 from server.telemetry.metrics import Metrics
 from server.tenancy.stores import Stores
 from server.tenancy.tenants import Tenants
@@ -120,5 +120,6 @@ def build_application(
         max_json_depth=settings.max_json_depth,
         metrics=parts.metrics,
         logger=logger,
+        access_log=AccessLog(settings.log_level),
     )
     return edge

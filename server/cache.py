@@ -54,10 +54,13 @@ class Cache:
             for kind in RESOURCE_TYPES
         }
 
-    async def get(self, key: Key, ttl: float, fetch: Callable[[], Awaitable[bytes]]) -> tuple[bytes, bool]:
+    async def get(
+        self, key: Key, ttl: float, fetch: Callable[[], Awaitable[bytes]], *, deadline: float | None = None
+    ) -> tuple[bytes, bool]:
         """The value of `key` and whether it came from the cache. `fetch` runs once for all who ask meanwhile.
 
-        What `fetch` raises reaches everyone who waited for it; nothing is kept then.
+        What `fetch` raises reaches everyone who waited for it; nothing is kept then. Raises TimeoutError when it is
+        not there by `deadline` (on the monotonic clock).
         """
         entry = self._entries.get(key)
         if entry is not None:
@@ -75,7 +78,8 @@ class Cache:
         else:
             self._count["join", key.resource_type].inc()
         # One asker's disconnect must not fail the others.
-        return await asyncio.shield(flight), False
+        async with asyncio.timeout(None if deadline is None else deadline - self._clock()):
+            return await asyncio.shield(flight), False
 
     def invalidate(self, upstream: str, resource_type: str, identity: str | None = None) -> None:
         """Drop the entry of `identity` (all of the type when None), for every tenant of that OrderDesk account."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 from collections.abc import Iterator
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 import uvicorn
 
@@ -18,6 +20,8 @@ from server.telemetry.logging import Logger
 
 # Long enough for every client on a kept connection to be told, with its next answer, to close it.
 NOTICE_SECONDS: Final = 0.5
+# Long enough for a request that was on its way on an accepted connection to arrive.
+SETTLE_SECONDS: Final = 0.2
 BACKLOG: Final = 2048
 
 
@@ -72,14 +76,44 @@ async def _run(server: uvicorn.Server, edge: Edge, settings: Settings, listener:
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     stopping = asyncio.create_task(stop.wait())
     host, port = listener.getsockname()[:2]
+    # What the imports left behind lives as long as the process: the collector need not look at it again and again.
+    gc.collect()
+    gc.freeze()
     logger.info("server.listening", host=host, port=port, version=__version__, environment=settings.environment)
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
     if not serving.done():
         logger.info("server.draining", seconds=settings.drain_seconds)
         edge.draining = True
-        await asyncio.sleep(NOTICE_SECONDS)
+        await _stop_accepting(server, listener)
         server.should_exit = True
     stopping.cancel()
     await serving
     logger.info("server.stopped", calls_cut_off=edge.cut_off)
     return server.started and not edge.cut_off
+
+
+async def _stop_accepting(server: uvicorn.Server, listener: socket.socket) -> None:
+    """Refuse new connections, and serve those that exist: also the ones that the kernel made and nobody accepted.
+
+    uvicorn alone would close the listener with connections waiting in it, each perhaps with a request, and reset them.
+    """
+    waiting = listener.dup()
+    await asyncio.sleep(NOTICE_SECONDS)
+    for each in server.servers:
+        each.close()
+    accepted = []
+    with waiting, contextlib.suppress(BlockingIOError):
+        while True:
+            accepted.append(waiting.accept()[0])
+    loop, config = asyncio.get_running_loop(), server.config
+    for connection in accepted:
+        await loop.connect_accepted_socket(partial(_protocol, config, server), connection)
+    await asyncio.sleep(SETTLE_SECONDS)
+
+
+def _protocol(config: uvicorn.Config, server: uvicorn.Server) -> asyncio.Protocol:
+    protocol_class: Any = config.http_protocol_class
+    protocol: asyncio.Protocol = protocol_class(
+        config=config, server_state=server.server_state, app_state=server.lifespan.state
+    )
+    return protocol

@@ -15,7 +15,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from server.edge.guards import HostGuard, too_deep
 from server.protocol.http import Notes, Reply, Request
 from server.protocol.transport import Transport
-from server.telemetry.logging import Logger
+from server.telemetry.logging import AccessLog, Logger, redact_text
 from server.telemetry.metrics import Metrics
 
 Scope = MutableMapping[str, Any]
@@ -96,6 +96,7 @@ class Edge:
         max_json_depth: int,
         metrics: Metrics,
         logger: Logger,
+        access_log: AccessLog,
     ) -> None:
         self._transport = transport
         self._web = web
@@ -105,6 +106,7 @@ class Edge:
         self._max_json_depth = max_json_depth
         self._metrics = metrics
         self._logger = logger
+        self._access_log = access_log
         self._routes: dict[tuple[str, str], _Route] = {}
         self.draining = False
         self.cut_off = 0
@@ -155,17 +157,19 @@ class Edge:
             route.count(answer.status)
             if notes.protocol_error:
                 self._metrics.errors.labels("protocol", notes.error_code, route.endpoint).inc()
-            self._logger.info(
-                "http.request",
-                request_id=request_id,
-                method=route.method,
-                endpoint=route.endpoint,
-                status=answer.status,
-                duration_ms=round(elapsed * 1000, 2),
-                tenant_id=notes.tenant_id,
-                rpc_method=notes.rpc_method,
-                tool=notes.tool,
-                error_code=notes.error_code,
+            self._access_log.write(
+                {
+                    "event": "http.request",
+                    "request_id": request_id,
+                    "method": route.method,
+                    "endpoint": route.endpoint,
+                    "status": answer.status,
+                    "duration_ms": round(elapsed * 1000, 2),
+                    "tenant_id": notes.tenant_id,
+                    "rpc_method": notes.rpc_method and redact_text(notes.rpc_method[:100]),
+                    "tool": notes.tool,
+                    "error_code": notes.error_code,
+                }
             )
 
     def _route(self, scope: Scope) -> _Route:

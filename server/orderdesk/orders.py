@@ -78,7 +78,9 @@ class Orders:
             return orjson.dumps(orders) + b"\n" + orjson.dumps(page)
 
         identity = orjson.dumps(parameters, option=orjson.OPT_SORT_KEYS).decode()
-        encoded, cached = await self._cache.get(_key(store, "order_lists", identity), self._ttl, fetch)
+        encoded, cached = await self._cache.get(
+            _key(store, "order_lists", identity), self._ttl, fetch, deadline=call.deadline
+        )
         orders, page = encoded.split(b"\n")
         return {
             "status": "success",
@@ -93,7 +95,9 @@ class Orders:
         async def fetch() -> bytes:
             return orjson.dumps(await self._fetch(call, store, order_id))
 
-        encoded, cached = await self._cache.get(_key(store, "orders", order_id), self._ttl, fetch)
+        encoded, cached = await self._cache.get(
+            _key(store, "orders", order_id), self._ttl, fetch, deadline=call.deadline
+        )
         return {"status": "success", "order": orjson.Fragment(encoded), "cached": cached}
 
     async def preview(self, call: Call, store: Store, update: Update) -> dict[str, Any]:

@@ -55,7 +55,9 @@ class Products:
                 raise UpstreamUnavailableError("OrderDesk answered without a product.", reason="unexpected_body")
             return orjson.dumps(item)
 
-        encoded, cached = await self._cache.get(_key(store, "products", product_id), self._ttl, fetch)
+        encoded, cached = await self._cache.get(
+            _key(store, "products", product_id), self._ttl, fetch, deadline=call.deadline
+        )
         return {"status": "success", "product": orjson.Fragment(encoded), "cached": cached}
 
     async def _fetch_page(self, call: Call, store: Store, limit: int, offset: int) -> tuple[dict[str, Any], bool]:
@@ -64,7 +66,9 @@ class Products:
             body = await self._gateway.get(call, store, ITEMS, ITEMS, parameters)
             return orjson.dumps({"products": body.get("inventory_items") or [], "total": body.get("total_records")})
 
-        encoded, cached = await self._cache.get(_key(store, "product_lists", f"{limit}/{offset}"), self._ttl, fetch)
+        encoded, cached = await self._cache.get(
+            _key(store, "product_lists", f"{limit}/{offset}"), self._ttl, call.deadline, fetch
+        )
         page: dict[str, Any] = orjson.loads(encoded)
         return page, cached
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 import re
 import sys
+from datetime import UTC, datetime
 from typing import Any, BinaryIO, Final
 
 import orjson
 import structlog
 
 REDACTED: Final = "[redacted]"
+LogFields = dict[str, Any]
+
 SECRET_NAMES: Final = frozenset(
     {"api_key", "authorization", "master_key", "admin_token", "token", "secret", "password", "smtp_password", "key"}
 )
@@ -23,9 +26,16 @@ def redact(_logger: object, _method: str, event: structlog.typing.EventDict) -> 
     for name, value in event.items():
         if name in SECRET_NAMES:
             event[name] = REDACTED
-        elif isinstance(value, str) and ("qm_" in value or "token=" in value):
-            event[name] = QUERY_TOKEN.sub(r"\1" + REDACTED, TENANT_KEY.sub(REDACTED, value))
+        elif isinstance(value, str):
+            event[name] = redact_text(value)
     return event
+
+
+def redact_text(text: str) -> str:
+    """`text` without keys of ours and without query tokens."""
+    if "qm_" in text or "token=" in text:
+        return QUERY_TOKEN.sub(r"\1" + REDACTED, TENANT_KEY.sub(REDACTED, text))
+    return text
 
 
 def _render(_logger: object, _method: str, event: structlog.typing.EventDict) -> bytes:
@@ -65,5 +75,23 @@ def configure(level: str, stream: BinaryIO | None = None) -> structlog.typing.Fi
     return logger
 
 
+class AccessLog:
+    """The line per request, in the pipeline's own format but written at once: the pipeline costs a tenth of a call.
+
+    Whoever calls it passes nothing but our own words, except where `redact_text` was applied.
+    """
+
+    def __init__(self, level: str, stream: BinaryIO | None = None) -> None:
+        self._stream = stream or sys.stderr.buffer
+        self._enabled = logging.getLevelNamesMapping()[level.upper()] <= logging.INFO
+
+    def write(self, fields: LogFields) -> None:
+        """Write `fields` as one JSON line at level info."""
+        if self._enabled:
+            fields["level"] = "info"
+            fields["timestamp"] = datetime.now(UTC).isoformat()
+            self._stream.write(orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE))
+            self._stream.flush()
+
+
 Logger = structlog.typing.FilteringBoundLogger
-LogFields = dict[str, Any]

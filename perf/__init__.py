@@ -1,0 +1,1 @@
+"""How fast, how lean, and how that compares: `./inv load`, `./inv peers`."""

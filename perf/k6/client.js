@@ -1,0 +1,77 @@
+// An MCP client of either era for k6: one POST per request, its answer decoded, nothing retried.
+
+import http from 'k6/http';
+
+export const LEGACY = '2025-11-25';
+export const MODERN = '2026-07-28';
+
+const META = 'io.modelcontextprotocol/';
+const CLIENT_INFO = { name: 'perf-load', version: '1' };
+const TIMEOUT = '30s';
+
+let lastId = 0;
+
+// The parameters of a legacy client's first request; it is followed by a notification in sessions only.
+export const INITIALIZE = { protocolVersion: LEGACY, capabilities: {}, clientInfo: CLIENT_INFO };
+
+// Sends one request and returns {status, milliseconds, result, error, text}: result and error as JSON-RPC has them,
+// null where the answer carries none (or is another request's), text for telling what came instead.
+export function request(endpoint, version, method, params = {}) {
+  lastId += 1;
+  const body = { jsonrpc: '2.0', id: lastId, method, params: withMeta(version, params) };
+  const response = http.post(endpoint.url, JSON.stringify(body), {
+    headers: headers(endpoint, version, method, params),
+    tags: { name: method },
+    timeout: TIMEOUT,
+  });
+  const message = decode(response) || {};
+  const own = message.id === lastId;
+  return {
+    status: response.status,
+    milliseconds: response.timings.duration,
+    result: (own && message.result) || null,
+    error: (own && message.error) || null,
+    text: `HTTP ${response.status} ${response.error || ''} ${String(response.body || '').slice(0, 200)}`,
+  };
+}
+
+// Calls a tool: as request(), with `content` being the structured content of a successful result, else null.
+export function callTool(endpoint, version, name, args) {
+  const named = endpoint.store ? { ...args, store_identifier: endpoint.store } : args;
+  const answer = request(endpoint, version, 'tools/call', { name, arguments: named });
+  const succeeded = answer.status === 200 && answer.result && answer.result.isError !== true;
+  return { ...answer, content: (succeeded && answer.result.structuredContent) || null };
+}
+
+function withMeta(version, params) {
+  if (version !== MODERN) return params;
+  const meta = { protocolVersion: version, clientInfo: CLIENT_INFO, clientCapabilities: {} };
+  const entries = Object.entries(meta).map(([name, value]) => [META + name, value]);
+  return { ...params, _meta: Object.fromEntries(entries) };
+}
+
+function headers(endpoint, version, method, params) {
+  const sent = { 'Content-Type': 'application/json', Accept: 'application/json, text/event-stream' };
+  if (endpoint.token) sent.Authorization = `Bearer ${endpoint.token}`;
+  if (method !== 'initialize') sent['MCP-Protocol-Version'] = version;
+  if (version === MODERN) {
+    sent['Mcp-Method'] = method;
+    if (method === 'tools/call') sent['Mcp-Name'] = params.name;
+  }
+  return sent;
+}
+
+function decode(response) {
+  if (!response.body) return null;
+  let text = response.body;
+  if (String(response.headers['Content-Type']).startsWith('text/event-stream')) {
+    const data = text.split('\n').filter((line) => line.startsWith('data:'));
+    if (data.length === 0) return null;
+    text = data[data.length - 1].slice('data:'.length);
+  }
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,60 @@
+"""The peer's own virtual environment: its pins are not ours. Kept in step with requirements/peers.txt as `inv` does."""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from harness.process import Command, ProcessError, child_environment, run
+from perf.errors import PerfError
+
+INSTALL_SECONDS = 600.0
+# What pip needs of the operator's shell to find the package index.
+PIP_PREFIXES = ("PIP_", "HTTP_", "HTTPS_", "NO_PROXY", "http_", "https_", "no_proxy")
+
+
+def prepare(repository: Path, *, logs: Path, environ: Mapping[str, str]) -> Path:
+    """Return the interpreter of .venv-peers, made or made anew when the lock has changed. Raises PerfError."""
+    environment, lock = repository / ".venv-peers", repository / "requirements" / "peers.txt"
+    python, stamp = environment / "bin" / "python", environment / "installed-lock"
+    wanted = hashlib.sha256(lock.read_bytes() + sys.version.encode()).hexdigest()
+    with _alone(repository / ".venv-peers.lock"):
+        if _read(stamp) == wanted and os.access(python, os.X_OK):
+            return python
+        shutil.rmtree(environment, ignore_errors=True)
+        for_pip = {name: value for name, value in environ.items() if name.startswith(PIP_PREFIXES)}
+        pip = (str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+        steps = {
+            "peers-venv": (sys.executable, "-m", "venv", str(environment)),
+            "peers-install": (*pip, "--no-deps", "--only-binary=:all:", "--require-hashes", "-r", str(lock)),
+        }
+        for name, arguments in steps.items():
+            try:
+                run(
+                    Command(name, arguments, child_environment(for_pip, environ), repository),
+                    logs=logs,
+                    seconds=INSTALL_SECONDS,
+                )
+            except ProcessError as error:
+                raise PerfError(f"the peer's environment cannot be made: {error}") from error
+        # Written last: an environment whose making was interrupted is made again.
+        stamp.write_text(wanted, encoding="ascii")
+        return python
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="ascii")
+    except OSError:
+        return None
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    with path.open("w", encoding="ascii") as guard:
+        fcntl.flock(guard, fcntl.LOCK_EX)
+        yield

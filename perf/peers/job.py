@@ -1,0 +1,30 @@
+"""The job behind `./inv peers`: the peer's environment made, the comparison run, its record written."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from harness.collector import Run
+from harness.config import load
+from harness.run import run_job
+from perf.peers.arms import start_fastmcp
+from perf.peers.compare import measure_peers
+from perf.peers.environment import prepare
+
+
+def compare_with_fastmcp(*, repository: Path, environ: Mapping[str, str], as_json: bool) -> int:
+    """Return the exit code of the comparison, its record written. Raises UsageError for an unusable ops.toml."""
+
+    def body(run: Run) -> None:
+        run.progress.now("making the peer's environment (once per change of requirements/peers.txt)")
+        python = prepare(repository, logs=run.directory / "logs", environ=environ)
+        measure_peers(run, lambda logs: start_fastmcp(python, logs=logs, environ=environ), environ=environ)
+
+    configuration = load(repository / "ops.toml")
+    return run_job(
+        "peers",
+        body,
+        arguments={"target": "local"},
+        reports_directory=configuration.reports_directory,
+        as_json=as_json,
+        keep_runs=configuration.reports.keep,
+    )

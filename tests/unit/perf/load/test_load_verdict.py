@@ -1,0 +1,134 @@
+"""From k6's summary to checks: every rate needs its traffic, every limit its samples."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.collector import Run
+from harness.progress import SilentProgress
+from harness.verdict import CheckStatus, Status, judge
+from perf.errors import PerfError
+from perf.load.judge import judge as judge_load
+from perf.load.k6 import read_summary
+from perf.load.model import Profile
+
+PROFILE = Profile(users=1, seconds=10, minimum_answers=100, p95_milliseconds={"cached_read": 50.0})
+
+
+def summary_data(*, answers: int = 200, fails: int = 0, p95: float | None = 5.0) -> dict[str, Any]:
+    """What k6 gives a run with so many answers, of which so many were wrong."""
+    metrics: dict[str, Any] = {
+        "iterations": {"values": {"count": answers}, "thresholds": {"count>=100": {"ok": True}}},
+        "http_reqs": {"values": {"count": answers}},
+        "answers": {"values": {"count": answers}},
+        "http_req_failed": {"values": {"rate": 0.0, "passes": 0, "fails": answers}},
+    }
+    if p95 is not None:
+        metrics["duration_cached_read"] = {"values": {"count": answers, "p(95)": p95}}
+    checks = [{"name": "orders_get answers what it must", "passes": answers - fails, "fails": fails}]
+    return {"metrics": metrics, "root_group": {"checks": checks}}
+
+
+def verdict(tmp_path: Path, data: dict[str, Any], profile: Profile = PROFILE, *, crossed: bool = False) -> Run:
+    path = tmp_path / "summary.json"
+    path.write_text(json.dumps(data), encoding="utf-8")
+    run = Run(tmp_path, SilentProgress())
+    judge_load(run, read_summary(path, crossed=crossed), profile)
+    return run
+
+
+def status(run: Run) -> Status:
+    return judge([(check.id, check.status) for check in run.checks])
+
+
+def statuses(run: Run) -> dict[str, CheckStatus]:
+    return {check.id: check.status for check in run.checks}
+
+
+def test_a_good_run_passes(tmp_path: Path) -> None:
+    assert status(verdict(tmp_path, summary_data())) is Status.PASSED
+
+
+def test_one_wrong_answer_fails_a_profile_that_allows_none(tmp_path: Path) -> None:
+    run = verdict(tmp_path, summary_data(fails=1))
+
+    assert statuses(run)["content"] is CheckStatus.FAILED
+    assert "orders_get answers what it must: 1 did not" in run.checks[0].reason
+
+
+def test_a_profile_may_allow_some_wrong_answers(tmp_path: Path) -> None:
+    profile = PROFILE.model_copy(update={"passed_rate": 0.95})
+
+    assert status(verdict(tmp_path, summary_data(fails=10), profile)) is Status.PASSED
+    assert status(verdict(tmp_path, summary_data(fails=11), profile)) is Status.FAILED
+
+
+def test_answers_that_nobody_looked_at_are_inconclusive(tmp_path: Path) -> None:
+    data = summary_data()
+    data["root_group"]["checks"][0]["passes"] = 150
+
+    assert statuses(verdict(tmp_path, data))["content"] is CheckStatus.INCONCLUSIVE
+
+
+def test_a_limit_on_a_duration_without_samples_is_inconclusive(tmp_path: Path) -> None:
+    run = verdict(tmp_path, summary_data(p95=None))
+
+    assert statuses(run)["duration.p95.kind=cached_read"] is CheckStatus.INCONCLUSIVE
+    assert status(run) is Status.INCONCLUSIVE
+
+
+def test_a_percentile_of_few_samples_is_inconclusive(tmp_path: Path) -> None:
+    data = summary_data()
+    data["metrics"]["duration_cached_read"]["values"]["count"] = 99
+
+    assert statuses(verdict(tmp_path, data))["duration.p95.kind=cached_read"] is CheckStatus.INCONCLUSIVE
+
+
+def test_a_duration_beyond_its_limit_fails(tmp_path: Path) -> None:
+    assert status(verdict(tmp_path, summary_data(p95=50.1))) is Status.FAILED
+
+
+def test_failed_requests_beyond_the_limit_fail(tmp_path: Path) -> None:
+    data = summary_data()
+    data["metrics"]["http_req_failed"]["values"]["rate"] = 0.01
+
+    assert statuses(verdict(tmp_path, data))["requests_failed"] is CheckStatus.FAILED
+
+
+def test_a_summary_without_the_failure_rate_is_inconclusive(tmp_path: Path) -> None:
+    data = summary_data()
+    del data["metrics"]["http_req_failed"]
+
+    assert statuses(verdict(tmp_path, data))["requests_failed"] is CheckStatus.INCONCLUSIVE
+
+
+def test_a_threshold_that_only_k6_saw_crossed_fails(tmp_path: Path) -> None:
+    data = summary_data()
+    data["metrics"]["iterations"]["thresholds"]["count>=100"]["ok"] = False
+
+    assert status(verdict(tmp_path, data, crossed=True)) is Status.FAILED
+
+
+@pytest.mark.parametrize("ok", [True, False])
+def test_an_exit_code_that_contradicts_the_summary_is_no_measurement(tmp_path: Path, ok: bool) -> None:  # noqa: FBT001
+    data = summary_data()
+    data["metrics"]["iterations"]["thresholds"]["count>=100"]["ok"] = ok
+
+    with pytest.raises(PerfError, match="disagree"):
+        verdict(tmp_path, data, crossed=ok)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"metrics": {}}', '{"metrics": 1, "root_group": {"checks": []}}'])
+def test_what_is_not_a_summary_is_no_measurement(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "summary.json"
+    path.write_text(text, encoding="utf-8")
+
+    with pytest.raises(PerfError, match="no usable summary"):
+        read_summary(path, crossed=False)
+
+
+def test_a_missing_summary_is_no_measurement(tmp_path: Path) -> None:
+    with pytest.raises(PerfError, match="no usable summary"):
+        read_summary(tmp_path / "summary.json", crossed=False)
