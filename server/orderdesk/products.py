@@ -67,7 +67,7 @@ class Products:
             return orjson.dumps({"products": body.get("inventory_items") or [], "total": body.get("total_records")})
 
         encoded, cached = await self._cache.get(
-            _key(store, "product_lists", f"{limit}/{offset}"), self._ttl, call.deadline, fetch
+            _key(store, "product_lists", f"{limit}/{offset}"), self._ttl, fetch, deadline=call.deadline
         )
         page: dict[str, Any] = orjson.loads(encoded)
         return page, cached
