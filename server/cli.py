@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import orjson
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 USAGE = 2
 INTERNAL = 3
+NAME_LENGTH = 200
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,7 +37,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code: int = parsed.command(settings, parsed)
     except KeyboardInterrupt:
         return 130
+    except OSError as error:
+        return _refuse(f"DATABASE_URL {settings.database_url}: {error.strerror or error}")
     return code
+
+
+def _refuse(message: str) -> int:
+    print(f"server: {message}", file=sys.stderr)
+    return USAGE
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -52,25 +62,30 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(settings: Settings, _arguments: argparse.Namespace) -> int:
-    from server.application import build_application  # noqa: PLC0415 - a settings problem is told before a second of imports
+    from sqlalchemy.engine import make_url  # noqa: PLC0415 - a settings problem is told before a second of imports
+
+    from server.application import build_application  # noqa: PLC0415
     from server.serve import bind, serve  # noqa: PLC0415
     from server.telemetry.logging import configure  # noqa: PLC0415
 
+    with contextlib.suppress(FileNotFoundError):  # it may be made while the server runs; until then it is not ready
+        Path(make_url(settings.database_url).database or "").stat()
     try:
         listener = bind(settings)
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        print(f"server: cannot listen on {settings.host}:{settings.port}: {reason}; set HOST or PORT", file=sys.stderr)
-        return USAGE
+        return _refuse(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; set HOST or PORT")
     logger = configure(settings.log_level)
     return 0 if serve(build_application(settings, logger), settings, listener, logger) else INTERNAL
 
 
 def _migrate(settings: Settings, _arguments: argparse.Namespace) -> int:
-    from server.storage.migrate import upgrade  # noqa: PLC0415 - Alembic is needed here only
+    from server.storage.migrate import MigrationError, upgrade  # noqa: PLC0415 - Alembic is needed here only
     from server.storage.tables import HEAD  # noqa: PLC0415
 
-    upgrade(settings.database_url)
+    try:
+        upgrade(settings.database_url)
+    except MigrationError as error:
+        return _refuse(f"DATABASE_URL {settings.database_url}: {error}")
     print(f"The database is at revision {HEAD}")
     return 0
 
@@ -81,19 +96,28 @@ def _check(settings: Settings, _arguments: argparse.Namespace) -> int:
 
 
 def _create_tenant(settings: Settings, arguments: argparse.Namespace) -> int:
+    from sqlalchemy.exc import DatabaseError  # noqa: PLC0415
+
     from server.application import build_parts  # noqa: PLC0415
     from server.telemetry.logging import configure  # noqa: PLC0415
     from server.tenancy.tenants import TenantExistsError  # noqa: PLC0415
 
+    name = arguments.name.strip()
+    if not 0 < len(name) <= NAME_LENGTH:
+        return _refuse(f"a tenant's name has 1 to {NAME_LENGTH} characters")
+
     async def create(parts: Parts) -> int:
         try:
             if await parts.database.revision() is None:
-                print("server: the database is empty; run: python -m server migrate", file=sys.stderr)
-                return USAGE
-            caller, key = await parts.tenants.create(arguments.name)
+                return _refuse(
+                    f"DATABASE_URL {settings.database_url}: the database is empty; run: python -m server migrate"
+                )
+            caller, key = await parts.tenants.create(name)
         except TenantExistsError as error:
             print(f"server: {error}", file=sys.stderr)
             return 1
+        except DatabaseError as error:
+            return _refuse(f"DATABASE_URL {settings.database_url}: {error.orig}")
         finally:
             await parts.database.close()
         print(orjson.dumps({"tenant_id": caller.tenant_id, "name": caller.tenant_name, "key": str(key)}).decode())

@@ -104,7 +104,8 @@ class Health:
         return "ok" if self.cache.probe() else "degraded"
 
     def _disk(self) -> dict[str, Any]:
-        usage = shutil.disk_usage(self.database.path.resolve().parent)
+        folder = next(folder for folder in self.database.path.parents if folder.is_dir())
+        usage = shutil.disk_usage(folder)
         percent = round(100 * (usage.total - usage.free) / usage.total, 1)
         status = (
             "critical" if percent >= DISK_CRITICAL_PERCENT else "warning" if percent >= DISK_WARNING_PERCENT else "ok"

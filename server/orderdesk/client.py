@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final
 
 import httpx
@@ -82,8 +83,13 @@ class OrderDeskClient:
         clock: Monotonic = time.monotonic,
         jitter: Callable[[], float] = random.random,
     ) -> None:
+        # One client for all tenants must remember nothing: a cookie set for one would travel with another's call.
+        no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
         self._http = httpx.AsyncClient(
-            base_url=base_url, timeout=timeout, limits=httpx.Limits(max_connections=100, keepalive_expiry=30)
+            base_url=base_url,
+            timeout=timeout,
+            cookies=no_cookies,
+            limits=httpx.Limits(max_connections=100, keepalive_expiry=30),
         )
         self._timeout = timeout
         self._retries = retries
@@ -198,7 +204,7 @@ class OrderDeskClient:
         message = str(body.get("message", ""))[:200] if isinstance(body, dict) else ""
         if response.status_code == 404 or (_failed(body) and "not found" in message.lower()):
             raise NotFoundError(message or "OrderDesk does not know it.")
-        if response.status_code >= 400 or _failed(body):
+        if not response.is_success or _failed(body):
             raise OrderDeskError(message or "OrderDesk refused the request.", http_status=response.status_code)
         if isinstance(body, dict):
             return body

@@ -35,6 +35,8 @@ READ_ONLY_FIELDS: Final = {
 }
 LISTS: Final = frozenset({"order_items", "discount_list"})
 MAPS: Final = frozenset({"shipping", "customer", "return_address", "checkout_data", "order_metadata"})
+FREE_FORM: Final = frozenset({"checkout_data", "order_metadata"})
+BLANKS: Final[tuple[object, ...]] = ("", None, [], {})
 LIMITS: Final = {"checkout_data": 3_500, "order_metadata": 2_000}
 NOTE_LIMIT: Final = 2_000
 NOTE_AUTHOR: Final = "System"
@@ -58,6 +60,22 @@ def merge(order: Mapping[str, Any], changes: Mapping[str, Any], now: str) -> Ord
     return merged
 
 
+def same(order: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two orders are the same to OrderDesk, which shows what was removed as a blank.
+
+    In a free-form map a blank is a value like any other.
+    """
+    return _substance(order) == _substance(other)
+
+
+def _substance(order: Mapping[str, Any]) -> Order:
+    kept = {
+        name: _substance(value) if isinstance(value, dict) and name not in FREE_FORM else value
+        for name, value in order.items()
+    }
+    return {name: value for name, value in kept.items() if value not in BLANKS}
+
+
 def differences(before: object, after: object, path: str = "") -> list[dict[str, Any]]:
     """What changed, a line each: `field` (dotted path), `before`, `after`; absent values are null."""
     if isinstance(before, dict) and isinstance(after, dict):
@@ -69,10 +87,10 @@ def differences(before: object, after: object, path: str = "") -> list[dict[str,
 
 
 def _merge_key(target: dict[str, Any], name: str, value: object, path: str) -> None:
+    current = target.get(name)
     if value is None:
         target.pop(name, None)
         return
-    current = target.get(name)
     if name in LISTS or (isinstance(current, list) and current):
         if not isinstance(value, list):
             raise _invalid(path, "is a list, which is replaced as a whole")

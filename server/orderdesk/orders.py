@@ -14,7 +14,7 @@ from server.errors import ConflictError, ToolError, UpstreamUnavailableError, Wr
 from server.locks import KeyedLocks
 from server.orderdesk.gateway import Gateway
 from server.orderdesk.listing import pagination
-from server.orderdesk.merge import Order, differences, merge
+from server.orderdesk.merge import Order, differences, merge, same
 from server.writes import Write, WriteLedger
 
 if TYPE_CHECKING:
@@ -131,8 +131,11 @@ class Orders:
     async def _update_alone(self, call: Call, store: Store, update: Update, write: Write) -> dict[str, Any]:
         order = await self._fetch(call, store, update.order_id)
         merged = merge(order, update.changes, self._now())
-        if merged == order:
-            return _result(order, f"Order {update.order_id} has these values already; nothing was written")
+        if same(merged, order):
+            unchanged = _result(order, f"Order {update.order_id} has these values already; nothing was written")
+            if update.idempotency_key is not None:
+                await self._ledger.done(await self._ledger.begin(write), write.tenant_id, unchanged)
+            return unchanged
         write_id = await self._ledger.begin(write)
         try:
             written = await self._put_unchanged(call, store, update, order, merged)
@@ -159,7 +162,7 @@ class Orders:
             if latest == order:
                 return await self._put(call, store, update, merged)
             order, merged = latest, merge(latest, update.changes, self._now())
-            if merged == order:
+            if same(merged, order):
                 return order
         raise ConflictError(
             f"Order {update.order_id} kept being changed by others; nothing was written.",
@@ -182,7 +185,7 @@ class Orders:
             order = await self._fetch(call, store, update.order_id)
         except ToolError:
             raise error from None
-        if merge(order, update.changes, self._now()) == order:
+        if same(merge(order, update.changes, self._now()), order):
             return order
         raise WriteUncertainError(
             "The write was sent to OrderDesk without an answer, and the order does not show it yet. "

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import event, select, text
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
@@ -18,23 +19,30 @@ from server.storage import tables
 from server.telemetry.metrics import Metrics
 
 POOL_SIZE = 5
+BUSY_MILLISECONDS = 5_000
+PROBE_MILLISECONDS = 1_000
 # Every pragma is set on every connection: WAL lets readers go on beside the writer, FULL makes a
 # committed intent survive a power cut, the busy time-out queues writers instead of failing them.
 PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
     "PRAGMA foreign_keys=ON",
-    "PRAGMA busy_timeout=5000",
+    f"PRAGMA busy_timeout={BUSY_MILLISECONDS}",
 )
 OPERATIONS = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "BEGIN", "COMMIT", "PRAGMA"})
 
 
-def driver_url(database_url: str) -> str:
-    """The SQLAlchemy URL with the asynchronous driver named; creates the folder of a SQLite file."""
-    url = make_url(database_url)
-    if url.database:
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    return url.set(drivername="sqlite+aiosqlite").render_as_string(hide_password=False)
+def driver_url(path: Path) -> URL:
+    """The SQLAlchemy URL of a database that exists: without mode=rw, SQLite would make an empty one in its place."""
+    return URL.create("sqlite+aiosqlite", database=f"file:{quote(str(path))}", query={"mode": "rw", "uri": "true"})
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 class Database:
@@ -42,14 +50,15 @@ class Database:
 
     def __init__(self, database_url: str, metrics: Metrics) -> None:
         self._metrics = metrics
+        self.path = Path(make_url(database_url).database or "").absolute()
+        self._opened: tuple[int, int] | None = None
         self.engine = create_async_engine(
-            driver_url(database_url),
+            driver_url(self.path),
             poolclass=AsyncAdaptedQueuePool,
             pool_size=POOL_SIZE,
             max_overflow=0,
             pool_timeout=5,
         )
-        self.path = Path(make_url(database_url).database or "")
         metrics.database_pool_size.set(POOL_SIZE)
         metrics.database_pool_available.set_function(self._available)
         self._observe(self.engine.sync_engine)
@@ -64,12 +73,14 @@ class Database:
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """A write transaction: committed when the block ends, rolled back when it raises."""
         async with self.engine.connect() as connection:
-            await connection.execution_options(write=True)
+            await connection.execution_options(transaction="BEGIN IMMEDIATE")
             async with connection.begin():
                 yield connection
 
     async def revision(self) -> str | None:
-        """The migration that the database stands at; None for an empty one."""
+        """The migration that the database stands at; None for an empty or absent one."""
+        if not self.path.exists():
+            return None
         try:
             async with self.read() as connection:
                 return (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalar_one_or_none()
@@ -79,9 +90,20 @@ class Database:
             raise
 
     async def ping(self) -> None:
-        """Read from a real table; raises when the database cannot answer."""
-        async with self.read() as connection:
+        """Read a real table, and write one without keeping it; raises when the database cannot do either at once."""
+        async with self.engine.connect() as connection:
+            await connection.execution_options(transaction=None)
             await connection.execute(select(tables.tenants.c.id).limit(1))
+            await connection.exec_driver_sql(f"PRAGMA busy_timeout={PROBE_MILLISECONDS}")
+            try:
+                await connection.exec_driver_sql("BEGIN IMMEDIATE")
+                await connection.exec_driver_sql("UPDATE alembic_version SET version_num = version_num")
+                await connection.exec_driver_sql("ROLLBACK")
+            finally:
+                await connection.exec_driver_sql(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}")
+        # Open connections go on working on a file that was deleted or replaced; what they write is lost.
+        if _identity(self.path) != self._opened:
+            raise FileNotFoundError("the database file was removed or replaced")
 
     async def close(self) -> None:
         """Close every connection."""
@@ -102,6 +124,7 @@ class Database:
         @event.listens_for(engine, "connect")
         def _connect(connection: Any, _record: Any) -> None:
             opened.inc()
+            self._opened = self._opened or _identity(self.path)
             connection.isolation_level = None  # we say BEGIN ourselves, below
             cursor = connection.cursor()
             for pragma in PRAGMAS:
@@ -114,8 +137,9 @@ class Database:
 
         @event.listens_for(engine, "begin")
         def _begin(connection: Any) -> None:
-            write = connection.get_execution_options().get("write")
-            connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+            statement = connection.get_execution_options().get("transaction", "BEGIN")
+            if statement is not None:
+                connection.exec_driver_sql(statement)
 
         @event.listens_for(engine, "before_cursor_execute")
         def _before(_c: Any, _cursor: Any, _statement: str, _parameters: Any, context: Any, _many: bool) -> None:  # noqa: FBT001 - SQLAlchemy's signature

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy.exc import DatabaseError
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 
@@ -18,6 +20,15 @@ def configuration(database_url: str) -> Config:
     return config
 
 
+class MigrationError(Exception):
+    """The database cannot be brought to the newest schema, in one line; it is as it was."""
+
+
 def upgrade(database_url: str, revision: str = "head") -> None:
-    """Apply the pending migrations, each in its own transaction. Raises what the failing step raised."""
-    command.upgrade(configuration(database_url), revision)
+    """Apply the pending migrations in one transaction. Raises MigrationError."""
+    try:
+        command.upgrade(configuration(database_url), revision)
+    except DatabaseError as error:
+        raise MigrationError(str(error.orig)) from error
+    except CommandError as error:  # the database is at a revision that this release does not know
+        raise MigrationError(str(error)) from error

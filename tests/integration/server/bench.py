@@ -1,0 +1,270 @@
+"""A real server process before a real sandbox with many stores: every test gets a tenant and a store of its own.
+
+Stores are apart because OrderDesk's rate limit is counted per store: tests that shared one would wait for each other.
+"""
+
+import asyncio
+import base64
+import contextlib
+import functools
+import itertools
+import json
+import os
+import secrets
+import sqlite3
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+from harness.client import Client, connect
+from harness.process import ChildProcess, Command, child_environment, running
+from harness.repository import REPOSITORY
+from harness.sandbox.client import SandboxClient
+from harness.targets.server import server_environment, serving
+from server.storage.database import Database
+from server.telemetry.metrics import Metrics
+from server.tenancy.tenants import Tenants
+from server.tenancy.vault import Vault
+
+STORES = 50
+ORDERS = 450
+SHARE = 15  # orders of a store that one test may change
+ERAS = ("2025-11-25", "2026-07-28")
+# Limits of their own have the tests of limits.
+SETTINGS = {"RATE_LIMIT_RPM": "1000000", "HTTP_TIMEOUT_SECONDS": "1.5", "CALL_DEADLINE_SECONDS": "6"}
+
+
+@dataclass(frozen=True)
+class Account:
+    """A store of the sandbox, as its owner knows it."""
+
+    store_id: str
+    api_key: str
+    order_ids: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """The sandbox: its address, its control path, and accounts that no other test was given.
+
+    `http` serves all that tests ask by themselves: to make such a client takes longer than most tests.
+    """
+
+    base_url: str
+    control: SandboxClient
+    accounts: Iterator[Account]
+    http: httpx.Client
+
+    @property
+    def api_url(self) -> str:
+        return f"{self.base_url}/api/v2"
+
+    def request(self, account: Account, method: str, path: str, body: object = None) -> Any:
+        """What the sandbox itself says, asked with the store's own key."""
+        headers = {"ORDERDESK-STORE-ID": account.store_id, "ORDERDESK-API-KEY": account.api_key}
+        return self.http.request(method, self.api_url + path, headers=headers, json=body).json()
+
+    def order(self, account: Account, order_id: str) -> dict[str, Any]:
+        """An order as the sandbox holds it."""
+        order: dict[str, Any] = self.request(account, "GET", f"/orders/{order_id}")["order"]
+        return order
+
+    def calls(self, account: Account, since: int, method: str | None = None) -> list[dict[str, Any]]:
+        """The journal's entries of one store, clients' requests only, `method` only when given."""
+        return [
+            entry
+            for entry in self.control.journal(since)
+            if entry["store_id"] == account.store_id
+            and entry["kind"] == "request"
+            and method in (None, entry["method"])
+        ]
+
+
+@contextlib.contextmanager
+def start_upstream(logs: Path) -> Iterator[Upstream]:
+    """Yield a sandbox whose own rate limit is off."""
+    options = ("--port", "0", "--orders", str(ORDERS), "--stores", str(STORES))
+    command = Command(
+        "sandbox", (sys.executable, "-m", "harness.sandbox", *options), child_environment({}, os.environ), REPOSITORY
+    )
+    with running(command, logs=logs) as process:
+        event = process.wait_for_event("sandbox.listening", seconds=60)
+        base_url = f"http://{event['host']}:{event['port']}"
+        with SandboxClient(base_url) as control, httpx.Client(trust_env=False, timeout=15) as http:
+            control.bucket(enabled=False)
+            yield Upstream(base_url, control, _accounts(http, base_url, event["stores"]), http)
+
+
+def _accounts(http: httpx.Client, base_url: str, stores: Sequence[Mapping[str, str]]) -> Iterator[Account]:
+    """Accounts in turn; by the time one comes again its rate limit has refilled, and it gives other orders."""
+    for number in itertools.count():
+        store = stores[number % len(stores)]
+        headers = {"ORDERDESK-STORE-ID": store["store_id"], "ORDERDESK-API-KEY": store["api_key"]}
+        asked = "order_by=id&order=ASC&limit=1"
+        oldest = http.get(f"{base_url}/api/v2/orders?{asked}", headers=headers).json()["orders"][0]
+        start = int(oldest["id"]) + number // len(stores) * SHARE
+        assert start + SHARE <= int(oldest["id"]) + ORDERS, "more tests than orders: raise ORDERS"
+        yield Account(store["store_id"], store["api_key"], [str(start + place) for place in range(SHARE)])
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """A tenant and its only key."""
+
+    id: str
+    name: str
+    key: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A tenant with one registered store, which is its active one."""
+
+    tenant: Tenant
+    account: Account
+    name: str
+    label: str
+
+    @property
+    def orders(self) -> Sequence[str]:
+        return self.account.order_ids
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A running server. `environment` is its whole environment, `log` the file its log lines go to."""
+
+    base_url: str
+    process: ChildProcess
+    environment: Mapping[str, str] = field(repr=False)
+    database: Path
+    upstream: Upstream
+
+    @property
+    def url(self) -> str:
+        return f"{self.base_url}/mcp"
+
+    @property
+    def log(self) -> Path:
+        return self.process.stderr
+
+    def events(self, name: str | None = None) -> list[dict[str, Any]]:
+        """The log's lines, all of which are JSON; those of one event when it is named."""
+        lines = [json.loads(line) for line in self.log.read_text().splitlines()]
+        return [line for line in lines if name in (None, line["event"])]
+
+    def new_tenant(self, name: str = "tenant") -> Tenant:
+        """A tenant made as the command makes it, without a process of its own."""
+        return asyncio.run(self._create_tenant(f"{name}-{secrets.token_hex(6)}"))
+
+    def open_shop(self, name: str = "shop") -> Shop:
+        """A tenant with a store of its own."""
+        tenant, account = self.new_tenant(name), next(self.upstream.accounts)
+        shop = Shop(tenant, account, f"{name} {secrets.token_hex(4)}", f"label-{secrets.token_hex(4)}")
+        with self.connect(tenant) as client:
+            self.register(client, shop)
+        return shop
+
+    def register(self, client: Client, shop: Shop) -> None:
+        """Register the shop's store for the client's tenant."""
+        outcome = client.call_tool(
+            "stores_register",
+            {
+                "store_id": shop.account.store_id,
+                "api_key": shop.account.api_key,
+                "store_name": shop.name,
+                "label": shop.label,
+            },
+        )
+        assert not outcome.is_error, outcome.text
+
+    def connect(self, tenant: Tenant, version: str = ERAS[-1]) -> Client:
+        return connect(self.url, tenant.key, version=version)
+
+    def get(self, path: str, *, admin: bool = True) -> httpx.Response:
+        """A page beside the MCP endpoint, asked with the operator's token."""
+        headers = {"Authorization": f"Bearer {self.environment['ADMIN_TOKEN']}"} if admin else {}
+        return self.upstream.http.get(self.base_url + path, headers=headers)
+
+    def samples(self) -> "Samples":
+        return Samples(self.get("/metrics").text)
+
+    def query(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """Rows of the server's database, read from outside."""
+        with contextlib.closing(sqlite3.connect(self.database)) as connection:
+            return connection.execute(statement, values).fetchall()
+
+    async def _create_tenant(self, name: str) -> Tenant:
+        metrics = Metrics("test", "development")
+        database = Database(f"sqlite:///{self.database}", metrics)
+        try:
+            caller, key = await Tenants(database, self._vault, metrics).create(name)
+        finally:
+            await database.close()
+        return Tenant(caller.tenant_id, name, str(key))
+
+    @functools.cached_property
+    def _vault(self) -> Vault:
+        return Vault(base64.urlsafe_b64decode(self.environment["MASTER_KEY"] + "="))
+
+
+class Samples:
+    """One reading of the metrics."""
+
+    def __init__(self, exposition: str) -> None:
+        self._samples = [sample for family in text_string_to_metric_families(exposition) for sample in family.samples]
+
+    def total(self, name: str, **labels: str) -> float:
+        """The sum of all samples of a name that carry these labels."""
+        return sum(
+            sample.value for sample in self._samples if sample.name == name and labels.items() <= sample.labels.items()
+        )
+
+    def labels(self, name: str, label: str) -> set[str]:
+        """Every value that a label has."""
+        return {sample.labels[label] for sample in self._samples if sample.name == name}
+
+
+def settings_of(upstream: Upstream, database: Path, **settings: str) -> dict[str, str]:
+    """The whole environment of a server before this sandbox."""
+    return server_environment(
+        {
+            "DATABASE_URL": f"sqlite:///{database}",
+            "MASTER_KEY": secrets.token_urlsafe(32),
+            "ADMIN_TOKEN": secrets.token_urlsafe(32),
+            "ORDERDESK_BASE_URL": upstream.api_url,
+            **SETTINGS,
+            **settings,
+        },
+        os.environ,
+    )
+
+
+@contextlib.contextmanager
+def start_bench(upstream: Upstream, environment: Mapping[str, str], logs: Path) -> Iterator[Bench]:
+    """Yield a ready server on a database that exists already."""
+    database = Path(environment["DATABASE_URL"].removeprefix("sqlite:///"))
+    with serving(environment=environment, logs=logs) as served:
+        yield Bench(served.base_url, served.process, environment, database, upstream)
+
+
+def succeed(client: Client, tool: str, arguments: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The structured result of a call that must not fail."""
+    outcome = client.call_tool(tool, arguments)
+    assert not outcome.is_error, outcome.text
+    assert outcome.structured is not None
+    return dict(outcome.structured)
+
+
+def fail(client: Client, tool: str, arguments: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The error inside the result of a call that must fail."""
+    outcome = client.call_tool(tool, arguments)
+    assert outcome.is_error, outcome.text
+    assert outcome.structured is not None
+    error: dict[str, Any] = outcome.structured["error"]
+    return error

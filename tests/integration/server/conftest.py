@@ -1,0 +1,86 @@
+import contextlib
+import itertools
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.client import Client
+from harness.targets.server import run_server_command
+from tests.integration.server.bench import ERAS, Bench, Shop, Upstream, settings_of, start_bench, start_upstream
+
+StartBench = Callable[..., Bench]
+
+
+@pytest.fixture(scope="session")
+def _sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upstream]:
+    with start_upstream(tmp_path_factory.mktemp("sandbox")) as upstream:
+        yield upstream
+
+
+@pytest.fixture
+def upstream(_sandbox: Upstream) -> Iterator[Upstream]:
+    """The sandbox; whatever a test breaks there is mended when it ends."""
+    yield _sandbox
+    _sandbox.control.clear_faults()
+    _sandbox.control.bucket(enabled=False)
+
+
+@pytest.fixture(scope="session")
+def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database that `python -m server migrate` made, to be copied."""
+    folder = tmp_path_factory.mktemp("migrated")
+    path = folder / "data" / "app.db"
+    environment = {**os.environ, "DATABASE_URL": f"sqlite:///{path}", "MASTER_KEY": "A" * 43}
+    run_server_command("migrate", environment=environment, logs=folder)
+    return path
+
+
+@pytest.fixture(scope="session")
+def _shared(_sandbox: Upstream, migrated_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    folder = tmp_path_factory.mktemp("shared")
+    database = Path(shutil.copy(migrated_database, folder / "app.db"))
+    with start_bench(_sandbox, settings_of(_sandbox, database), folder) as bench:
+        yield bench
+
+
+@pytest.fixture
+def bench(_shared: Bench, upstream: Upstream) -> Bench:
+    """The server that most tests share, each with a tenant and a store of its own."""
+    return _shared
+
+
+@pytest.fixture
+def start(upstream: Upstream, migrated_database: Path, tmp_path: Path) -> Iterator[StartBench]:
+    """Start a server of the test's own, with settings of its own, before the shared sandbox."""
+    numbers = itertools.count(1)
+    with contextlib.ExitStack() as stack:
+
+        def start_one(**settings: str) -> Bench:
+            folder = tmp_path / f"bench-{next(numbers)}"
+            folder.mkdir()
+            database = Path(shutil.copy(migrated_database, folder / "app.db"))
+            return stack.enter_context(start_bench(upstream, settings_of(upstream, database, **settings), folder))
+
+        yield start_one
+
+
+@pytest.fixture
+def shop(bench: Bench) -> Shop:
+    """A tenant of the shared server with a store of its own."""
+    return bench.open_shop()
+
+
+@pytest.fixture(params=ERAS)
+def era(request: pytest.FixtureRequest) -> str:
+    """The newest revision of each protocol era."""
+    return str(request.param)
+
+
+@pytest.fixture
+def client(bench: Bench, shop: Shop, era: str) -> Iterator[Client]:
+    """A client of the shop, in each era."""
+    with bench.connect(shop.tenant, era) as client:
+        yield client

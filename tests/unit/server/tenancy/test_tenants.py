@@ -1,0 +1,116 @@
+import time
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from server.storage.database import Database
+from server.storage.tables import tenant_keys
+from server.telemetry.metrics import Metrics
+from server.tenancy.keys import TenantKey
+from server.tenancy.tenants import TenantExistsError, Tenants
+from server.tenancy.vault import Vault
+from tests.unit.server.parts import FakeClock, sample
+
+
+def selects(metrics: Metrics) -> float:
+    return sample(metrics, "db_query_duration_seconds_count", operation="select")
+
+
+async def test_a_key_names_its_tenant(tenants: Tenants) -> None:
+    first, first_key = await tenants.create("first")
+    second, second_key = await tenants.create("second")
+    assert await tenants.authenticate(str(first_key)) == first
+    assert await tenants.authenticate(str(second_key)) == second
+    assert first.tenant_id != second.tenant_id
+
+
+async def test_one_name_is_one_tenant(tenants: Tenants) -> None:
+    await tenants.create("shop")
+    with pytest.raises(TenantExistsError, match="shop"):
+        await tenants.create("shop")
+    assert await tenants.count() == 1
+
+
+async def test_no_wrong_key_gets_in_and_each_kind_is_counted(tenants: Tenants, metrics: Metrics) -> None:
+    _, key = await tenants.create("shop")
+    other = TenantKey.generate()
+    wrong: dict[str, list[str | None]] = {
+        "missing": [None, ""],
+        "malformed": ["nonsense", str(key)[:-1], f"{key} "],
+        "unknown": [str(other)],
+        "wrong": [str(TenantKey(key.id, other.secret))],
+    }
+    for reason, texts in wrong.items():
+        for text in texts:
+            assert await tenants.authenticate(text) is None
+        assert sample(metrics, "auth_attempts_total", status=reason) == len(texts)
+    assert await tenants.authenticate(str(key)) is not None
+    assert sample(metrics, "auth_attempts_total", status="success") == 1
+
+
+async def test_a_bogus_key_creates_nothing(tenants: Tenants) -> None:
+    await tenants.create("shop")
+    for _ in range(20):
+        assert await tenants.authenticate(str(TenantKey.generate())) is None
+    assert await tenants.count() == 1
+
+
+async def test_one_look_up_whatever_the_number_of_tenants(tenants: Tenants, metrics: Metrics) -> None:
+    keys = [(await tenants.create(f"tenant {number}"))[1] for number in range(60)]
+    before = selects(metrics)
+    for key in keys:
+        assert await tenants.authenticate(str(key)) is not None
+        assert await tenants.authenticate(str(TenantKey.generate())) is None
+    assert selects(metrics) - before == 2 * len(keys)
+
+
+async def test_a_known_key_costs_no_look_up_within_a_second(
+    tenants: Tenants, metrics: Metrics, clock: FakeClock
+) -> None:
+    _, key = await tenants.create("shop")
+    before = selects(metrics)
+    for _ in range(100):
+        assert await tenants.authenticate(str(key)) is not None
+        clock.advance(0.009)
+    assert selects(metrics) - before == 1
+
+
+@pytest.mark.parametrize("column", ["revoked_at", "expires_at"])
+async def test_a_key_that_was_withdrawn_stops_within_a_second(
+    column: str, tenants: Tenants, database: Database, clock: FakeClock
+) -> None:
+    _, key = await tenants.create("shop")
+    assert await tenants.authenticate(str(key)) is not None
+    async with database.write() as connection:
+        await connection.execute(update(tenant_keys).values({column: time.time_ns() // 1_000_000 - 1}))
+    clock.advance(1.0)
+    assert await tenants.authenticate(str(key)) is None
+
+
+async def test_the_secret_is_not_in_the_database(tenants: Tenants, database: Database, database_file: Path) -> None:
+    _, key = await tenants.create("shop")
+    await database.close()
+    stored = b"".join(path.read_bytes() for path in database_file.parent.glob("app.db*"))
+    assert key.id.encode() in stored
+    assert key.secret.encode() not in stored
+
+
+async def test_a_key_is_worth_nothing_under_another_master_key(
+    tenants: Tenants, database: Database, metrics: Metrics
+) -> None:
+    _, key = await tenants.create("shop")
+    elsewhere = Tenants(database, Vault(bytes(32)), Metrics("0", "development"))
+    assert await elsewhere.authenticate(str(key)) is None
+
+
+async def test_a_tenant_is_active_for_five_minutes_after_its_last_call(
+    tenants: Tenants, metrics: Metrics, clock: FakeClock
+) -> None:
+    _, key = await tenants.create("shop")
+    assert sample(metrics, "active_tenants_total") == 0
+    await tenants.authenticate(str(key))
+    clock.advance(299)
+    assert sample(metrics, "active_tenants_total") == 1
+    clock.advance(2)
+    assert sample(metrics, "active_tenants_total") == 0

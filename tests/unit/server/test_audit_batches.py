@@ -1,0 +1,129 @@
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy.exc import SQLAlchemyError
+
+import server.audit
+from server.audit import BATCH_ROWS, COLUMNS, Audit, AuditRow
+from server.storage.database import Database
+from server.telemetry.metrics import Metrics
+from tests.unit.server.parts import Recorded, sample
+
+
+def row(number: int, *, target: str | None = None) -> AuditRow:
+    return (number, "t_1", "k_1", f"r{number}", "orders_get", "100", target, "success", None, number)
+
+
+@pytest.fixture
+async def audit(database: Database, metrics: Metrics, recorded: Recorded) -> AsyncIterator[Audit]:
+    audit = Audit(database, metrics, recorded.logger)
+    yield audit
+    audit._rows.clear()
+    await audit.stop()
+
+
+def stored(path: Path) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(f"SELECT {', '.join(COLUMNS)} FROM audit ORDER BY id").fetchall()
+
+
+def rename(path: Path, old: str, new: str) -> None:
+    """Make the audit table refuse rows, or accept them again: a failure that takes no time."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"ALTER TABLE {old} RENAME TO {new}")
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - what is on trial offers no event
+            await asyncio.sleep(0.01)
+
+
+async def test_a_flush_writes_every_row_in_order_and_unaltered(audit: Audit, database_file: Path) -> None:
+    rows = [row(number) for number in range(10)]
+    rows.append((1 << 45, "t", "k", "r", "tool", None, None, "error", "NOT_FOUND", 0))
+    rows.append((1, "t", "k", "r", "tool", '["json"]', "quote ' \" ü", "success", None, 1))
+    for each in rows:
+        audit.record(each)
+    await audit.flush()
+    assert stored(database_file) == rows
+
+
+async def test_a_batch_is_one_statement(audit: Audit, metrics: Metrics, database_file: Path) -> None:
+    for number in range(BATCH_ROWS + 1):
+        audit.record(row(number))
+    await audit.flush()
+    assert sample(metrics, "db_query_duration_seconds_count", operation="insert") == 2
+    assert len(stored(database_file)) == BATCH_ROWS + 1
+
+
+async def test_rows_reach_the_disk_without_being_asked_for(audit: Audit, database_file: Path) -> None:
+    audit.start()
+    audit.record(row(1))
+    await until(lambda: len(stored(database_file)) == 1)
+
+
+async def test_a_full_batch_does_not_wait_for_the_clock(
+    audit: Audit, database_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server.audit, "FLUSH_SECONDS", 60)
+    audit.start()
+    for number in range(BATCH_ROWS):
+        audit.record(row(number))
+    await until(lambda: len(stored(database_file)) == BATCH_ROWS)
+
+
+async def test_a_stop_writes_what_is_queued(audit: Audit, database_file: Path) -> None:
+    audit.start()
+    for number in range(5):
+        audit.record(row(number))
+    await audit.stop()
+    assert len(stored(database_file)) == 5
+
+
+async def test_rows_that_the_database_refuses_are_kept_in_order(audit: Audit, database_file: Path) -> None:
+    rename(database_file, "audit", "elsewhere")
+    for number in range(3):
+        audit.record(row(number))
+    with pytest.raises(SQLAlchemyError):
+        await audit.flush()
+    audit.record(row(3))
+    rename(database_file, "elsewhere", "audit")
+    await audit.flush()
+    assert stored(database_file) == [row(number) for number in range(4)]
+
+
+async def test_the_background_flush_survives_a_failure_and_says_so(
+    audit: Audit, database_file: Path, recorded: Recorded
+) -> None:
+    rename(database_file, "audit", "elsewhere")
+    audit.start()
+    audit.record(row(1))
+    await until(lambda: "audit.flush_failed" in recorded.events)
+    rename(database_file, "elsewhere", "audit")
+    await until(lambda: len(stored(database_file)) == 1)
+
+
+async def test_no_row_is_written_twice_when_flushes_overlap(audit: Audit, database_file: Path) -> None:
+    audit.start()
+    for number in range(200):
+        audit.record(row(number))
+        if number % 20 == 0:
+            await asyncio.gather(audit.flush(), audit.flush())
+    await audit.stop()
+    assert stored(database_file) == [row(number) for number in range(200)]
+
+
+async def test_a_queue_that_is_full_loses_its_oldest_rows_and_counts_them(
+    audit: Audit, metrics: Metrics, database_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server.audit, "QUEUE_ROWS", 4)
+    for number in range(10):
+        audit.record(row(number))
+    assert sample(metrics, "audit_rows_dropped_total") == 6
+    await audit.flush()
+    assert stored(database_file) == [row(number) for number in range(6, 10)]
