@@ -52,18 +52,33 @@ def bench(_shared: Bench, upstream: Upstream) -> Bench:
     return _shared
 
 
-@pytest.fixture
-def start(upstream: Upstream, migrated_database: Path, tmp_path: Path) -> Iterator[StartBench]:
-    """Start a server of the test's own, with settings of its own, before the shared sandbox."""
+@contextlib.contextmanager
+def _starting(upstream: Upstream, migrated_database: Path, folder: Path) -> Iterator[StartBench]:
     numbers = itertools.count(1)
     with contextlib.ExitStack() as stack:
 
         def start_one(**settings: str) -> Bench:
-            folder = tmp_path / f"bench-{next(numbers)}"
-            folder.mkdir()
-            database = Path(shutil.copy(migrated_database, folder / "app.db"))
-            return stack.enter_context(start_bench(upstream, settings_of(upstream, database, **settings), folder))
+            own = folder / f"bench-{next(numbers)}"
+            own.mkdir()
+            database = Path(shutil.copy(migrated_database, own / "app.db"))
+            return stack.enter_context(start_bench(upstream, settings_of(upstream, database, **settings), own))
 
+        yield start_one
+
+
+@pytest.fixture
+def start(upstream: Upstream, migrated_database: Path, tmp_path: Path) -> Iterator[StartBench]:
+    """Start a server of the test's own, with settings of its own, before the shared sandbox."""
+    with _starting(upstream, migrated_database, tmp_path) as start_one:
+        yield start_one
+
+
+@pytest.fixture(scope="module")
+def start_once(
+    _sandbox: Upstream, migrated_database: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[StartBench]:
+    """As `start`, for a server that the tests of one file share."""
+    with _starting(_sandbox, migrated_database, tmp_path_factory.mktemp("module")) as start_one:
         yield start_one
 
 

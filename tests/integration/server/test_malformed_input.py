@@ -5,11 +5,9 @@ import http.client
 import itertools
 import json
 import os
-import shutil
 import socket
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,7 +18,7 @@ from hypothesis import strategies as st
 
 from harness.client.wire import envelope
 from tests.integration.server import malformed
-from tests.integration.server.bench import ERAS, Account, Bench, Shop, Upstream, settings_of, start_bench
+from tests.integration.server.bench import ERAS, Account, Bench, Shop
 from tests.integration.server.malformed import Headers
 
 # The whole number of cases is cheap enough for every run; a full run tries ten times as many.
@@ -77,11 +75,9 @@ class Line:
 
 
 @pytest.fixture
-def bench(_sandbox: Upstream, migrated_database: Path, tmp_path: Path) -> Iterator[Bench]:
-    database = Path(shutil.copy(migrated_database, tmp_path / "app.db"))
-    environment = settings_of(_sandbox, database, QUERY_TOKEN_ENABLED="true")
-    with start_bench(_sandbox, environment, tmp_path) as bench:
-        yield bench
+def bench(start: Callable[..., Bench]) -> Bench:
+    """A server of its own: its log and its metrics must be the cases' alone."""
+    return start(QUERY_TOKEN_ENABLED="true")
 
 
 @pytest.fixture

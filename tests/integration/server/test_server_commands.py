@@ -103,10 +103,9 @@ def test_a_tenant_is_created_once_and_its_key_shown_once(run: Run) -> None:
     assert "exists" in refused(run("tenant", "create", "shop"), 1)[0]
 
 
-@pytest.mark.parametrize("name", ["", "   ", "x" * 201])
-def test_a_tenant_has_a_name_that_fits(name: str, run: Run) -> None:
-    assert run("migrate").returncode == 0
-    assert len(refused(run("tenant", "create", name), 1, 2)) == 1
+@pytest.mark.parametrize("name", ["   ", "x" * 201])
+def test_a_tenant_has_a_name_that_fits(name: str, run: Run, migrated_database: Path) -> None:
+    assert len(refused(run("tenant", "create", name, DATABASE_URL=f"sqlite:///{migrated_database}"), 1, 2)) == 1
 
 
 def test_check_shows_the_settings_without_secrets(run: Run) -> None:

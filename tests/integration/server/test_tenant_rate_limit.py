@@ -8,10 +8,10 @@ from harness.client import Client, RpcError
 from tests.integration.server.bench import ERAS, Bench, succeed
 
 
-@pytest.fixture
-def limited(start: Any) -> Bench:
+@pytest.fixture(scope="module")
+def limited(start_once: Any) -> Bench:
     """A server that gives a tenant 12 tokens and one more each 10 seconds."""
-    bench: Bench = start(RATE_LIMIT_RPM="6")
+    bench: Bench = start_once(RATE_LIMIT_RPM="6")
     return bench
 
 
@@ -73,16 +73,18 @@ def test_a_write_costs_twice_a_read_and_a_refused_one_changes_nothing(limited: B
     assert len(limited.upstream.calls(shop.account, since, "PUT")) == 1
 
 
-def test_the_audit_and_the_metrics_count_exactly_the_calls_that_were_made(start: Any) -> None:
-    bench = start()
+def test_the_audit_and_the_metrics_count_exactly_the_calls_that_were_made(bench: Bench) -> None:
+    before = bench.samples()
     tenant = bench.new_tenant()
     with bench.connect(tenant) as client:
         outcomes = spend(client, 40)
         client.call_tool("stores_resolve", {"identifier": "nothing"})
     assert outcomes == {"success": 40}
-    samples = bench.samples()
-    assert samples.total("mcp_tool_calls_total", tool_name="stores_list", status="success") == 40
-    assert samples.total("mcp_tool_calls_total", tool_name="stores_resolve", status="error") == 1
+    after = bench.samples()
+    for tool, status, calls in (("stores_list", "success", 40), ("stores_resolve", "error", 1)):
+        labels = {"tool_name": tool, "status": status}
+        grew = after.total("mcp_tool_calls_total", **labels) - before.total("mcp_tool_calls_total", **labels)
+        assert grew == calls
     deadline = time.monotonic() + 5
     rows: list[tuple[Any, ...]] = []
     while len(rows) < 2 and time.monotonic() < deadline:

@@ -1,10 +1,9 @@
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.client import Client
-from tests.integration.server.bench import ERAS, ORDERS, Bench, Shop, fail, start_bench, succeed
+from tests.integration.server.bench import ERAS, ORDERS, Bench, Shop, fail, succeed
 
 SECOND = {"store_id": "777001", "api_key": "second-key", "store_name": "Second", "label": "two"}
 
@@ -40,22 +39,6 @@ def test_the_choice_holds_for_every_connection_and_era(bench: Bench, shop: Shop,
         with bench.connect(shop.tenant, version) as other:
             active = [store["store_id"] for store in succeed(other, "stores_list")["stores"] if store["active"]]
             assert active == ["777001"]
-
-
-def test_the_choice_outlives_a_restart(start: Any, tmp_path: Path) -> None:
-    bench = start()
-    shop = bench.open_shop()
-    with bench.connect(shop.tenant) as client:
-        succeed(client, "stores_register", SECOND)
-        succeed(client, "stores_use_store", {"identifier": "two"})
-    assert bench.process.stop() == 0
-    with (
-        start_bench(bench.upstream, bench.environment, tmp_path / "again") as again,
-        again.connect(shop.tenant) as client,
-    ):
-        stores = succeed(client, "stores_list")["stores"]
-        assert stores[0] == view(shop, active=False)
-        assert stores[1]["active"] is True
 
 
 @pytest.mark.parametrize("by", ["id", "label", "name"])

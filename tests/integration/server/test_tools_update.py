@@ -195,19 +195,3 @@ def test_an_idempotency_key_is_taken_by_a_change_that_was_there_already(shop: Sh
     succeed(client, "orders_update", asked)
     error = fail(client, "orders_update", {**asked, "changes": {"email": "b@example.com"}})
     assert error["code"] == "CONFLICT_ERROR"
-
-
-def test_an_idempotency_key_outlives_a_restart(start: Any, tmp_path: Any) -> None:
-    from tests.integration.server.bench import start_bench
-
-    bench = start()
-    shop = bench.open_shop()
-    asked = {"order_id": shop.orders[0], "changes": {"order_notes": "Once"}, "idempotency_key": "restart"}
-    with bench.connect(shop.tenant) as client:
-        first = succeed(client, "orders_update", asked)
-    assert bench.process.stop() == 0
-    with (
-        start_bench(bench.upstream, bench.environment, tmp_path / "again") as again,
-        again.connect(shop.tenant) as client,
-    ):
-        assert succeed(client, "orders_update", asked) == {**first, "replayed": True}
