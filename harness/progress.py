@@ -60,7 +60,15 @@ class TerminalProgress:
         self._since = monotonic()
         # ASCII only: a fresh machine's terminal may have no UTF-8 locale.
         self._spinner = Spinner("line")
-        self._live = Live(get_renderable=self._line, console=console, refresh_per_second=8, transient=True)
+        # What others print is theirs: redirected, it would be wrapped to the terminal's width and no longer be pasted.
+        self._live = Live(
+            get_renderable=self._line,
+            console=console,
+            refresh_per_second=8,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
         self._live.start()
 
     def now(self, what: str) -> None:
@@ -69,6 +77,8 @@ class TerminalProgress:
 
     def result(self, status: CheckStatus, title: str, reason: str) -> None:
         """Print the result above the running line; a reason only where it is needed."""
+        if status in {CheckStatus.WAIVED, CheckStatus.NOT_APPLICABLE}:
+            return  # counted in the summary, explained in the report: here they would hide what matters
         word = status.replace("_", " ")
         line = Text.assemble((f"{word:{_WIDEST}}", STYLES[status]), "  ", _one_line(title))
         if status is not CheckStatus.PASSED and reason:

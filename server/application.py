@@ -40,6 +40,7 @@ class Parts:
     metrics: Metrics
     database: Database
     tenants: Tenants
+    stores: Stores
     cache: Cache
     limiter: TenantLimiter
     audit: Audit
@@ -82,7 +83,7 @@ def build_parts(settings: Settings, logger: Logger) -> Parts:
         logger=logger,
         deadline_seconds=settings.call_deadline_seconds,
     )
-    return Parts(metrics, database, tenants, cache, limiter, audit, client, registry)
+    return Parts(metrics, database, tenants, stores, cache, limiter, audit, client, registry)
 
 
 def build_application(
@@ -102,13 +103,18 @@ def build_application(
 
     async def start() -> None:
         parts.audit.start()
+        ready, body = await health.ready()
+        if not ready:
+            logger.warning("server.not_ready", **body["checks"])
 
     async def stop() -> None:
-        await parts.audit.stop()
-        await parts.client.close()
-        await parts.database.close()
+        try:
+            await parts.audit.stop()
+        finally:
+            await parts.client.close()
+            await parts.database.close()
 
-    health = Health(settings, parts.database, parts.cache, time.monotonic(), lambda: edge.draining)
+    health = Health(settings, parts.database, parts.cache, parts.stores, time.monotonic(), lambda: edge.draining)
     admin_token = settings.admin_token.get_secret_value() if settings.admin_token else None
     web = create_web(health, parts.metrics, admin_token, start=start, stop=stop)
     edge = Edge(

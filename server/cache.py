@@ -11,6 +11,7 @@ from typing import Final
 
 from server.clock import Monotonic
 from server.telemetry.metrics import Metrics
+from server.tenancy.stores import Store
 
 ENTRY_OVERHEAD_BYTES: Final = 400
 RESOURCE_TYPES: Final = ("orders", "order_lists", "products", "product_lists")
@@ -25,6 +26,11 @@ class Key:
     store_row: str
     resource_type: str
     identity: str
+
+    @classmethod
+    def of(cls, store: Store, resource_type: str, identity: str) -> Key:
+        """The key of something in a tenant's store."""
+        return cls(store.upstream, store.tenant_id, store.id, resource_type, identity)
 
 
 @dataclass(slots=True)
@@ -106,7 +112,7 @@ class Cache:
         started = self._clock()
         try:
             value = await fetch()
-            if self._flights.get(key) is this and ttl > 0 and len(value) + ENTRY_OVERHEAD_BYTES <= self._max_bytes:
+            if self._flights.get(key) is this and ttl > 0 and _size(key, value) <= self._max_bytes:
                 self._keep(key, value, started + ttl)
                 self._count["store", key.resource_type].inc()
             return value
@@ -119,7 +125,7 @@ class Cache:
             self._drop(key)
         self._entries[key] = _Entry(value, expires)
         self._by_upstream.setdefault((key.upstream, key.resource_type), set()).add(key)
-        self._account(key, len(value) + ENTRY_OVERHEAD_BYTES, 1)
+        self._account(key, _size(key, value), 1)
         while self._bytes > self._max_bytes and self._entries:
             oldest = next(iter(self._entries))
             self._drop(oldest)
@@ -131,12 +137,17 @@ class Cache:
         of_type.discard(key)
         if not of_type:
             del self._by_upstream[key.upstream, key.resource_type]
-        self._account(key, -len(entry.value) - ENTRY_OVERHEAD_BYTES, -1)
+        self._account(key, -_size(key, entry.value), -1)
 
     def _account(self, key: Key, size: int, items: int) -> None:
         self._bytes += size
         self._size.set(self._bytes)
         self._items[key.resource_type].inc(items)
+
+
+def _size(key: Key, value: bytes) -> int:
+    """Bytes that an entry holds, about. A list's key carries the client's filters, at up to four bytes a character."""
+    return len(value) + max(ENTRY_OVERHEAD_BYTES, 4 * len(key.identity))
 
 
 def _read_exception(flight: asyncio.Task[bytes]) -> None:

@@ -16,6 +16,7 @@ from server.cache import Cache
 from server.settings import Settings
 from server.storage.database import Database
 from server.storage.tables import HEAD
+from server.tenancy.stores import Stores
 
 SERVICE: Final = "quartermaster"
 CHECK_SECONDS: Final = 2.0
@@ -30,6 +31,7 @@ class Health:
     settings: Settings
     database: Database
     cache: Cache
+    stores: Stores
     started: float
     draining: Callable[[], bool]
 
@@ -39,8 +41,8 @@ class Health:
 
     async def ready(self) -> tuple[bool, dict[str, Any]]:
         """Whether to send traffic here, and the checks that say so."""
-        database, migrations = await asyncio.gather(self._database(), self._migrations())
-        checks = {"database": database, "cache": self._cache(), "migrations": migrations}
+        database, migrations, keys = await asyncio.gather(self._database(), self._migrations(), self._keys())
+        checks = {"database": database, "cache": self._cache(), "migrations": migrations, "keys": keys}
         if self.draining():
             checks["draining"] = "the server is stopping"
         ready = all(result in {"ok", "degraded"} for result in checks.values())
@@ -52,7 +54,11 @@ class Health:
         database = await self._database()
         latency = (time.perf_counter() - started) * 1000
         disk, memory = self._disk(), psutil.virtual_memory()
-        statuses = {database, self._cache(), disk["status"]}
+        migrations = await self._migrations()
+        keys = await self._keys()
+        statuses = {database, migrations, keys, self._cache(), disk["status"]} | (
+            {"degraded"} if self.draining() else set()
+        )
         status = (
             "unhealthy" if statuses - {"ok", "warning", "degraded"} else "degraded" if statuses - {"ok"} else "healthy"
         )
@@ -64,9 +70,10 @@ class Health:
                 "database": {
                     "status": database,
                     "latency_ms": round(latency, 2),
-                    "migrations": await self._migrations(),
+                    "migrations": migrations,
                 },
                 "cache": {"status": self._cache()},
+                "keys": {"status": keys},
                 "disk": disk,
                 "memory": {
                     "process_resident_bytes": psutil.Process().memory_info().rss,
@@ -99,6 +106,14 @@ class Health:
         if revision == HEAD:
             return "ok"
         return f"at {revision or 'none'}, this release needs {HEAD}; run: python -m server migrate"
+
+    async def _keys(self) -> str:
+        try:
+            async with asyncio.timeout(CHECK_SECONDS):
+                fits = await self.stores.master_key_fits()
+        except Exception as error:  # noqa: BLE001 - as above
+            return f"unknown: {type(error).__name__}"
+        return "ok" if fits else "MASTER_KEY is not the one that sealed this database"
 
     def _cache(self) -> str:
         return "ok" if self.cache.probe() else "degraded"

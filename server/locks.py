@@ -7,6 +7,10 @@ from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
 
 
+class BusyError(TimeoutError):
+    """The lock was not free in time."""
+
+
 class KeyedLocks:
     """A lock per key, first come first served."""
 
@@ -15,12 +19,15 @@ class KeyedLocks:
 
     @asynccontextmanager
     async def hold(self, key: Hashable, patience: float) -> AsyncIterator[None]:
-        """Hold the lock of `key`. Raises TimeoutError when it is not free within `patience` seconds."""
+        """Hold the lock of `key`. Raises BusyError when it is not free within `patience` seconds."""
         lock, users = self._locks.get(key, (asyncio.Lock(), 0))
         self._locks[key] = (lock, users + 1)
         try:
-            async with asyncio.timeout(patience):
-                await lock.acquire()
+            try:
+                async with asyncio.timeout(patience):
+                    await lock.acquire()
+            except TimeoutError:
+                raise BusyError(str(key)) from None
             try:
                 yield
             finally:

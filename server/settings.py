@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
@@ -21,8 +22,10 @@ def _split(value: object) -> object:
 CommaList = Annotated[tuple[str, ...], BeforeValidator(_split)]
 
 SECRET_SETTINGS: Final = ("master_key", "admin_token")
+HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)\Z")
 SQLITE_FILE: Final = re.compile(r"sqlite:///(?!:memory:)[^?]+\Z")
 # Stands for a secret that could not be read, so that the other problems are still found.
+LOOPBACK: Final = ("localhost", "127.0.0.1", "[::1]")
 PLACEHOLDER: Final = "A" * 43
 KEY_HINT: Final = "python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
 
@@ -61,9 +64,7 @@ class Settings(BaseModel):
     cache_ttl_orders_seconds: float = Field(15, ge=0, le=86_400, description="How old a cached order may be")
     cache_ttl_products_seconds: float = Field(60, ge=0, le=86_400, description="How old a cached product may be")
     cache_max_bytes: int = Field(64 * 1024 * 1024, ge=1024, description="Bytes the cache may hold")
-    allowed_hosts: CommaList = Field(
-        ("localhost", "127.0.0.1", "[::1]"), description="Host names answered, without port; others get 421"
-    )
+    allowed_hosts: CommaList = Field(LOOPBACK, description="Host names answered, without port; others get 421")
     allowed_origins: CommaList = Field(
         (), description="Browser origins answered besides those on an allowed host; others get 403"
     )
@@ -72,7 +73,7 @@ class Settings(BaseModel):
     )
     max_body_bytes: int = Field(1024 * 1024, ge=1024, description="Largest request body")
     max_json_depth: int = Field(64, ge=4, le=512, description="Deepest nesting of a request's JSON")
-    drain_seconds: int = Field(20, ge=1, le=600, description="How long a stopping server waits for calls in flight")
+    drain_seconds: int = Field(50, ge=1, le=600, description="How long a stopping server waits for calls in flight")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged")
 
     @property
@@ -153,6 +154,18 @@ def _rule_problems(settings: Settings) -> list[str]:
         problems.append("HTTP_TIMEOUT_SECONDS: must not be longer than CALL_DEADLINE_SECONDS, which contains it")
     if not settings.allowed_hosts:
         problems.append("ALLOWED_HOSTS: must name at least one host")
+    problems += [
+        f"ALLOWED_HOSTS: {host!r} is no host name; give it without scheme, port and path"
+        for host in settings.allowed_hosts
+        if not HOST.match(host)
+    ]
+    try:
+        parts = urlsplit(settings.orderdesk_base_url)
+        usable = parts.hostname is not None and parts.username is None and parts.password is None
+    except ValueError:
+        usable = False
+    if not usable:
+        problems.append("ORDERDESK_BASE_URL: must be http(s)://HOST[:PORT][/PATH], without credentials")
     if settings.environment == "production":
         problems += _production_problems(settings)
     return problems
@@ -164,8 +177,12 @@ def _production_problems(settings: Settings) -> list[str]:
         "QUERY_TOKEN_ENABLED: must be off in production: keys in URLs end up in logs": settings.query_token_enabled,
         "ADMIN_TOKEN: production needs one of at least 32 characters": len(token) < 32,
         "LOG_LEVEL: must not be debug in production": settings.log_level == "debug",
+        "DRAIN_SECONDS: must be longer than CALL_DEADLINE_SECONDS, or a stop cuts calls off": settings.drain_seconds
+        <= settings.call_deadline_seconds,
         "ORDERDESK_BASE_URL: must be https in production": not settings.orderdesk_base_url.startswith("https://"),
-        "ALLOWED_HOSTS: must name the public host in production, not only loopback": not set(settings.allowed_hosts)
-        - {"localhost", "127.0.0.1", "[::1]"},
+        "ALLOWED_HOSTS: must name the public host in production, not only loopback": not {
+            host.lower() for host in settings.allowed_hosts
+        }
+        - set(LOOPBACK),
     }
     return [problem for problem, broken in checks.items() if broken]

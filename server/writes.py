@@ -15,6 +15,7 @@ from server.errors import ConflictError, ToolError, WriteUncertainError
 from server.storage.tables import writes
 
 if TYPE_CHECKING:
+    from sqlalchemy.engine import Row
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from server.storage.database import Database
@@ -64,17 +65,8 @@ class WriteLedger:
             return None
         async with self._database.read() as connection:
             row = (await connection.execute(select(writes).where(*_same_key(write)))).one_or_none()
-        if row is None or row.created_at < now_milliseconds() - KEPT_MILLISECONDS:
+        if row is None or _key_is_free(row, write):
             return None
-        if row.arguments_digest != write.digest:
-            raise ConflictError("This idempotency_key was used for another request within 24 hours; use a new one.")
-        if row.state == FAILED:
-            return None
-        if row.state != DONE:
-            raise WriteUncertainError(
-                "The same request was sent before and its outcome is not known. Read the order before trying again "
-                "with a new idempotency_key."
-            )
         opened: dict[str, Any] = orjson.loads(self._vault.open(write.tenant_id, f"writes/{row.id}", row.sealed_result))
         return opened
 
@@ -83,7 +75,10 @@ class WriteLedger:
         write_id = "w_" + secrets.token_hex(12)
         async with self._database.write() as connection:
             if write.idempotency_key is not None:
-                # What `replay` let pass is outdated or changed nothing: its key is free again.
+                # Looked at again under the lock: another order's write may have taken the key since `replay`.
+                row = (await connection.execute(select(writes).where(*_same_key(write)))).one_or_none()
+                if row is not None and not _key_is_free(row, write):
+                    raise _unsettled()
                 await connection.execute(update(writes).where(*_same_key(write)).values(idempotency_key=None))
             await connection.execute(
                 insert(writes).values(
@@ -112,6 +107,29 @@ class WriteLedger:
         state = UNCERTAIN if isinstance(error, WriteUncertainError) else FAILED
         async with self._database.write() as connection:
             await _settle(connection, write_id, state=state, error_code=error.code)
+
+
+def _key_is_free(row: Row[Any], write: Write) -> bool:
+    """Whether the key's last use is outdated or changed nothing; False when that use can be replayed.
+
+    Raises ConflictError when it was another request, WriteUncertainError when its outcome is not known.
+    """
+    if row.created_at < now_milliseconds() - KEPT_MILLISECONDS:
+        return True
+    if row.arguments_digest != write.digest:
+        raise ConflictError("This idempotency_key was used for another request within 24 hours; use a new one.")
+    if row.state == FAILED:
+        return True
+    if row.state != DONE:
+        raise _unsettled()
+    return False
+
+
+def _unsettled() -> WriteUncertainError:
+    return WriteUncertainError(
+        "The same request was sent before and its outcome is not known. Read the order before trying again with a new "
+        "idempotency_key."
+    )
 
 
 async def _settle(connection: AsyncConnection, write_id: str, **values: Any) -> None:

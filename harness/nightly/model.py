@@ -29,6 +29,8 @@ class NightlyTable(Table):
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:
+        if any(job.command[0] == "nightly" for job in self.jobs):
+            raise ValueError("nightly cannot be one of its own jobs")
         if twice := [name for name, count in Counter(job.name for job in self.jobs).items() if count > 1]:
             raise ValueError(f"more than one job is named {twice[0]}")
         return self

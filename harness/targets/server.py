@@ -18,7 +18,7 @@ COMMAND_SECONDS = 120.0
 READY_SECONDS = 60.0
 POLL_SECONDS = 0.01
 # More than the server's own drain time, or a stop would cut off calls that it still answers.
-STOP_SECONDS = 25.0
+STOP_SECONDS = 55.0
 
 
 @dataclass(frozen=True)

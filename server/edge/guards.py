@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import accumulate
 from typing import Final
 from urllib.parse import urlsplit
 
 # Strings are skipped whole, so that a bracket inside one does not count; possessive, so that no input is slow.
-TOKENS: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
+STRINGS: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 AUTHORITY: Final = re.compile(r"(\[[0-9a-f:.]+\]|[^\s:@/\[\]]+)(?::[0-9]{1,5})?\Z")
-OPENING: Final = frozenset(b"[{")
-CLOSING: Final = frozenset(b"]}")
+BRACKETS: Final = b"[]{}"
+OTHERS: Final = bytes(set(range(256)) - set(BRACKETS))
+STEPS: Final = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
 
 class HostGuard:
@@ -46,13 +48,5 @@ def too_deep(body: bytes, limit: int) -> bool:
     """Whether JSON nests deeper than `limit`. The body need not be valid."""
     if body.count(b"[") + body.count(b"{") <= limit:
         return False
-    depth = 0
-    for token in TOKENS.finditer(body):
-        character = body[token.start()]
-        if character in OPENING:
-            depth += 1
-            if depth > limit:
-                return True
-        elif character in CLOSING:
-            depth -= 1
-    return False
+    brackets = STRINGS.sub(b"", body).translate(None, OTHERS)
+    return max(accumulate(map(STEPS.__getitem__, brackets)), default=0) > limit

@@ -81,8 +81,8 @@ class _Route:
 class Edge:
     """The server's ASGI application.
 
-    While `draining`, every response closes its connection, so that clients move on. `cut_off` counts the requests
-    that a stop did not wait for.
+    While `draining`, every response closes its connection, so that clients move on. `cut_off` counts the whole
+    requests that a stop did not wait for.
     """
 
     def __init__(
@@ -127,9 +127,11 @@ class Edge:
         request_id = _request_id(headers.get(b"x-request-id"))
         answer = _Answer(send, request_id, lambda: self.draining)
         notes = Notes()
+        admitted = False
         route.in_progress.inc()
         try:
             body = await self._admit(headers, repeated, receive)
+            admitted = True
             if route.endpoint == MCP_PATH:
                 request = Request(scope["method"], headers, scope["query_string"], body, request_id, notes)
                 await answer.reply(await self._transport.handle(request))
@@ -140,7 +142,7 @@ class Edge:
             self._metrics.errors.labels("http", refused.code, route.endpoint).inc()
             await answer.refuse(refused)
         except asyncio.CancelledError:
-            self.cut_off += 1
+            self.cut_off += admitted
             raise
         except Exception as error:  # the last edge: nothing of a fault may reach the client but its id
             notes.error_code = "INTERNAL_ERROR"
@@ -166,7 +168,7 @@ class Edge:
                     "status": answer.status,
                     "duration_ms": round(elapsed * 1000, 2),
                     "tenant_id": notes.tenant_id,
-                    "rpc_method": notes.rpc_method and redact_text(notes.rpc_method[:100]),
+                    "rpc_method": notes.rpc_method and redact_text(notes.rpc_method)[:100],
                     "tool": notes.tool,
                     "error_code": notes.error_code,
                 }
@@ -198,24 +200,20 @@ class Edge:
         return body
 
     async def _body(self, receive: Receive) -> bytes:
-        event = _arrived(await receive())
-        body: bytes = event.get("body", b"")
-        if not event.get("more_body"):
-            if len(body) > self._max_body_bytes:
-                raise self._too_large()
-            return body
-        chunks, size = [body], len(body)
+        chunks: list[bytes] = []
+        size, more = 0, True
         try:
             async with asyncio.timeout(BODY_SECONDS):
-                while event.get("more_body"):
+                while more:
                     event = _arrived(await receive())
+                    more = event.get("more_body", False)
                     chunks.append(event.get("body", b""))
                     size += len(chunks[-1])
                     if size > self._max_body_bytes:
                         raise self._too_large()
         except TimeoutError:
             raise RefusedError(408, "BODY_TOO_SLOW", "The body did not arrive in time", CLOSE) from None
-        return b"".join(chunks)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def _too_large(self) -> RefusedError:
         return RefusedError(413, "BODY_TOO_LARGE", f"The body is larger than {self._max_body_bytes} bytes", CLOSE)

@@ -11,6 +11,8 @@ from server.clock import Monotonic
 
 CAPACITY: Final = 20.0
 REFILL_PER_SECOND: Final = 3.0
+# Calls in flight to one account. At 3 a second more are of use only while it hangs.
+PLACES: Final = 10
 
 
 class UpstreamBusyError(Exception):
@@ -34,6 +36,7 @@ class UpstreamBucket:
         self._closed_until = 0.0
         self._turn = asyncio.Lock()
         self._waiting = 0
+        self.places = asyncio.Semaphore(PLACES)
 
     async def acquire(self, patience: float) -> None:
         """Spend a token, waiting up to `patience` seconds. Raises UpstreamBusyError, at once if hopeless."""
@@ -74,7 +77,7 @@ class UpstreamBucket:
 
 
 class UpstreamBuckets:
-    """The buckets by account; the longest unused are forgotten beyond `limit` (they have refilled long since)."""
+    """The buckets by account; beyond `limit` the longest unused are forgotten."""
 
     def __init__(self, *, limit: int = 10_000, clock: Monotonic = time.monotonic) -> None:
         self._limit = limit

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final
@@ -23,11 +24,13 @@ from server.errors import (
     WriteUncertainError,
 )
 from server.limits import retry_after
-from server.orderdesk.bucket import UpstreamBuckets, UpstreamBusyError
+from server.orderdesk.bucket import UpstreamBucket, UpstreamBuckets, UpstreamBusyError
 from server.telemetry.logging import Logger
 from server.telemetry.metrics import Metrics
 
 BACKOFF_SECONDS: Final = 0.25
+WRITE_SECONDS: Final = 5.0
+LONGEST_RETRY_AFTER_SECONDS: Final = 3600.0
 # A refused connection proves that nothing was sent: the one transport failure after which even a write may be repeated.
 NOTHING_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
@@ -110,17 +113,42 @@ class OrderDeskClient:
             if failure is not None:
                 self._metrics.orderdesk_retries.labels(failure.reason).inc()
                 await self._pause(request, failure, number)
-            await self._token(request)
-            try:
-                return await self._try(request)
-            except _TryAgainError as error:
-                failure = error
+            bucket = self._buckets.of(request.account.upstream)
+            async with self._place(request, bucket):
+                await self._token(request, bucket)
+                try:
+                    return await self._try(request)
+                except _TryAgainError as error:
+                    failure = error
         assert failure is not None
         raise self._gave_up(request, failure)
 
-    async def _token(self, request: Request) -> None:
+    @asynccontextmanager
+    async def _place(self, request: Request, bucket: UpstreamBucket) -> AsyncIterator[None]:
+        """One of the account's few places: a store that hangs must not use up the connections of all others."""
         try:
-            await self._buckets.of(request.account.upstream).acquire(request.deadline - self._clock())
+            async with asyncio.timeout(request.deadline - self._clock()):
+                await bucket.places.acquire()
+        except TimeoutError:
+            raise UpstreamUnavailableError(
+                "OrderDesk did not answer this store's earlier calls in time; nothing was changed.", reason="busy"
+            ) from None
+        try:
+            yield
+        finally:
+            bucket.places.release()
+
+    async def _token(self, request: Request, bucket: UpstreamBucket) -> None:
+        patience = request.deadline - self._clock()
+        if request.method != "GET":
+            # A write that is sent with no time left can only end as uncertain: it needs time to be answered.
+            patience -= min(self._timeout, WRITE_SECONDS)
+        if patience <= 0:
+            raise UpstreamUnavailableError(
+                "Too little time was left to ask OrderDesk; nothing was changed.", reason="deadline"
+            )
+        try:
+            await bucket.acquire(patience)
         except UpstreamBusyError as busy:
             label = self._metrics.tenant_label(request.tenant_id)
             self._metrics.rate_limit_hits.labels(label, "orderdesk").inc()
@@ -185,7 +213,7 @@ class OrderDeskClient:
     def _read(self, request: Request, response: httpx.Response) -> dict[str, Any]:
         bucket = self._buckets.of(request.account.upstream)
         remaining = response.headers.get("X-Tokens-Remaining", "")
-        if remaining.isdigit():
+        if remaining.isascii() and remaining.isdigit():
             bucket.observe(int(remaining))
         if response.status_code == 429:
             wait = _seconds(response.headers.get("X-Retry-After"))
@@ -206,7 +234,8 @@ class OrderDeskClient:
             raise NotFoundError(message or "OrderDesk does not know it.")
         if not response.is_success or _failed(body):
             raise OrderDeskError(message or "OrderDesk refused the request.", http_status=response.status_code)
-        if isinstance(body, dict):
+        # Whatever does not say that it succeeded did not: a maintenance page in JSON confirms no write.
+        if isinstance(body, dict) and body.get("status") == "success":
             return body
         if reading:
             raise _TryAgainError("unreadable")
@@ -244,7 +273,7 @@ def _seconds_or_none(header: str | None) -> float | None:
         seconds = float(header) if header else 0.0
     except ValueError:
         return None
-    return seconds if 0 < seconds < 3600 else None
+    return min(seconds, LONGEST_RETRY_AFTER_SECONDS) if seconds > 0 else None
 
 
 def _rate_limited(seconds: float) -> RateLimitError:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
+from sqlalchemy.exc import SQLAlchemyError
 
 from server.cache import Cache, Key
 from server.errors import ConflictError, ToolError, UpstreamUnavailableError, WriteUncertainError
-from server.locks import KeyedLocks
+from server.locks import BusyError, KeyedLocks
 from server.orderdesk.gateway import Gateway
-from server.orderdesk.listing import pagination
-from server.orderdesk.merge import Order, differences, merge, same
+from server.orderdesk.listing import entries, pagination
+from server.orderdesk.merge import Order, differences, merge, same, shows
 from server.writes import Write, WriteLedger
 
 if TYPE_CHECKING:
@@ -72,14 +73,14 @@ class Orders:
 
         async def fetch() -> bytes:
             body = await self._gateway.get(call, store, ORDERS, ORDERS, parameters)
-            orders = body.get("orders") or []
+            orders = entries(body, "orders")
             page = pagination(count=len(orders), limit=limit, offset=offset, total=body.get("total_records"))
             # Neither part holds a newline, so a cached page is only cut, never parsed.
             return orjson.dumps(orders) + b"\n" + orjson.dumps(page)
 
         identity = orjson.dumps(parameters, option=orjson.OPT_SORT_KEYS).decode()
         encoded, cached = await self._cache.get(
-            _key(store, "order_lists", identity), self._ttl, fetch, deadline=call.deadline
+            Key.of(store, "order_lists", identity), self._ttl, fetch, deadline=call.deadline
         )
         orders, page = encoded.split(b"\n")
         return {
@@ -96,7 +97,7 @@ class Orders:
             return orjson.dumps(await self._fetch(call, store, order_id))
 
         encoded, cached = await self._cache.get(
-            _key(store, "orders", order_id), self._ttl, fetch, deadline=call.deadline
+            Key.of(store, "orders", order_id), self._ttl, fetch, deadline=call.deadline
         )
         return {"status": "success", "order": orjson.Fragment(encoded), "cached": cached}
 
@@ -123,7 +124,7 @@ class Orders:
                 if earlier is not None:
                     return {**earlier, "replayed": True}
                 return await self._update_alone(call, store, update, write)
-        except TimeoutError:
+        except BusyError:
             raise UpstreamUnavailableError(
                 "Other writes to this order did not end in time; nothing was changed.", reason="order_busy"
             ) from None
@@ -140,16 +141,25 @@ class Orders:
         try:
             written = await self._put_unchanged(call, store, update, order, merged)
         except ToolError as error:
-            await self._ledger.failed(write_id, error)
+            await self._keep(call, write_id, self._ledger.failed(write_id, error))
             raise
+        except Exception as error:
+            self._logger.exception("writes.crashed", request_id=call.request_id, write_id=write_id)
+            uncertain = WriteUncertainError("The server failed while writing; read the order before trying again.")
+            await self._keep(call, write_id, self._ledger.failed(write_id, uncertain))
+            raise uncertain from error
         result = _result(written, f"Order {update.order_id} updated successfully")
-        try:
-            await self._ledger.done(write_id, write.tenant_id, result)
-        except Exception as error:  # noqa: BLE001 - the write happened: whatever ails the ledger, the client must hear it
-            self._logger.error(
-                "writes.outcome_not_kept", request_id=call.request_id, write_id=write_id, error=repr(error)
-            )
+        await self._keep(call, write_id, self._ledger.done(write_id, write.tenant_id, result))
         return result
+
+    async def _keep(self, call: Call, write_id: str, settling: Awaitable[None]) -> None:
+        """Settle the intent. What happened happened: whatever ails the ledger, the client must hear the outcome."""
+        try:
+            await settling
+        except SQLAlchemyError as error:
+            self._logger.error(
+                "writes.outcome_not_kept", request_id=call.request_id, write_id=write_id, error=type(error).__name__
+            )
 
     async def _put_unchanged(self, call: Call, store: Store, update: Update, order: Order, merged: Order) -> Order:
         """PUT `merged` if the order is still as it was fetched; else merge anew, a bounded number of times.
@@ -176,16 +186,24 @@ class Orders:
             return await self._look_up(call, store, update, error)
         finally:
             self._invalidate(store, update.order_id)
-        order = body.get("order")
-        return order if isinstance(order, dict) else await self._fetch_written(call, store, update, merged)
+        answered = body.get("order")
+        order = answered if isinstance(answered, dict) else await self._fetch_written(call, store, update, merged)
+        absent = [name for name, value in update.changes.items() if not shows(order, {name: value})]
+        if absent:
+            raise WriteUncertainError(
+                f"OrderDesk confirmed the update, but the order does not show it: {', '.join(absent)}. Read the order.",
+                order_id=update.order_id,
+                fields=absent,
+            )
+        return order
 
     async def _look_up(self, call: Call, store: Store, update: Update, error: WriteUncertainError) -> Order:
-        """The order, if it shows the change; merging a change that is there changes nothing."""
+        """The order, if it shows the change."""
         try:
             order = await self._fetch(call, store, update.order_id)
         except ToolError:
             raise error from None
-        if same(merge(order, update.changes, self._now()), order):
+        if shows(order, update.changes):
             return order
         raise WriteUncertainError(
             "The write was sent to OrderDesk without an answer, and the order does not show it yet. "
@@ -210,10 +228,6 @@ class Orders:
     def _invalidate(self, store: Store, order_id: str) -> None:
         self._cache.invalidate(store.upstream, "orders", order_id)
         self._cache.invalidate(store.upstream, "order_lists")
-
-
-def _key(store: Store, resource_type: str, identity: str) -> Key:
-    return Key(store.upstream, store.tenant_id, store.id, resource_type, identity)
 
 
 def _result(order: Order, message: str) -> dict[str, Any]:

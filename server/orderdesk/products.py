@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -9,7 +10,7 @@ import orjson
 from server.cache import Cache, Key
 from server.errors import UpstreamUnavailableError
 from server.orderdesk.gateway import Gateway
-from server.orderdesk.listing import pagination
+from server.orderdesk.listing import entries, pagination
 
 if TYPE_CHECKING:
     from server.tenancy.stores import Store
@@ -56,7 +57,7 @@ class Products:
             return orjson.dumps(item)
 
         encoded, cached = await self._cache.get(
-            _key(store, "products", product_id), self._ttl, fetch, deadline=call.deadline
+            Key.of(store, "products", product_id), self._ttl, fetch, deadline=call.deadline
         )
         return {"status": "success", "product": orjson.Fragment(encoded), "cached": cached}
 
@@ -64,10 +65,10 @@ class Products:
         async def fetch() -> bytes:
             parameters = {"limit": str(limit), "offset": str(offset)}
             body = await self._gateway.get(call, store, ITEMS, ITEMS, parameters)
-            return orjson.dumps({"products": body.get("inventory_items") or [], "total": body.get("total_records")})
+            return orjson.dumps({"products": entries(body, "inventory_items"), "total": body.get("total_records")})
 
         encoded, cached = await self._cache.get(
-            _key(store, "product_lists", f"{limit}/{offset}"), self._ttl, fetch, deadline=call.deadline
+            Key.of(store, "product_lists", f"{limit}/{offset}"), self._ttl, fetch, deadline=call.deadline
         )
         page: dict[str, Any] = orjson.loads(encoded)
         return page, cached
@@ -79,6 +80,7 @@ class Products:
         all_cached = True
         for number in range(SEARCH_PAGES):
             page, cached = await self._fetch_page(call, store, SEARCH_PAGE, number * SEARCH_PAGE)
+            await asyncio.sleep(0)  # pages from the cache would otherwise be parsed in one go, other calls waiting
             all_cached = all_cached and cached
             matches += [item for item in page["products"] if _matches(item, wanted)]
             if len(page["products"]) < SEARCH_PAGE:
@@ -88,7 +90,3 @@ class Products:
 
 def _matches(item: object, wanted: str) -> bool:
     return isinstance(item, dict) and any(wanted in str(item.get(name, "")).casefold() for name in SEARCHED_FIELDS)
-
-
-def _key(store: Store, resource_type: str, identity: str) -> Key:
-    return Key(store.upstream, store.tenant_id, store.id, resource_type, identity)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -52,12 +53,14 @@ class Database:
         self._metrics = metrics
         self.path = Path(make_url(database_url).database or "").absolute()
         self._opened: tuple[int, int] | None = None
+        self._writing = asyncio.Lock()
         self.engine = create_async_engine(
             driver_url(self.path),
             poolclass=AsyncAdaptedQueuePool,
             pool_size=POOL_SIZE,
             max_overflow=0,
             pool_timeout=5,
+            hide_parameters=True,  # an error must not carry a customer's data into the log
         )
         metrics.database_pool_size.set(POOL_SIZE)
         metrics.database_pool_available.set_function(self._available)
@@ -72,7 +75,8 @@ class Database:
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """A write transaction: committed when the block ends, rolled back when it raises."""
-        async with self.engine.connect() as connection:
+        # SQLite has one writer: those who wait for it must not hold the connections that readers need.
+        async with self._writing, self.engine.connect() as connection:
             await connection.execution_options(transaction="BEGIN IMMEDIATE")
             async with connection.begin():
                 yield connection

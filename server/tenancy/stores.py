@@ -18,6 +18,8 @@ from server.storage.database import Database
 from server.storage.tables import stores
 from server.tenancy.vault import Vault
 
+STORES_PER_TENANT = 100
+
 
 @dataclass(frozen=True, slots=True)
 class Store:
@@ -86,6 +88,8 @@ class Stores:
         try:
             async with self._database.write() as connection:
                 known = (await connection.execute(select(stores).where(stores.c.tenant_id == tenant_id))).all()
+                if len(known) >= STORES_PER_TENANT:
+                    raise ConflictError(f"A tenant can register {STORES_PER_TENANT} stores; delete one first.")
                 if label is not None and any((row.label or "").casefold() == label.casefold() for row in known):
                     raise ConflictError(f"The label {label!r} is taken by another store of yours.")
                 await connection.execute(
@@ -127,6 +131,12 @@ class Stores:
             await connection.execute(delete(stores).where(stores.c.tenant_id == tenant_id, stores.c.id == store.id))
         self._of_tenant.forget(tenant_id)
         return store
+
+    async def master_key_fits(self) -> bool:
+        """Whether this process's master key sealed what the database holds; true where it holds nothing yet."""
+        async with self._database.read() as connection:
+            sealed = (await connection.execute(select(stores.c.sealed_api_key).limit(1))).scalar_one_or_none()
+        return sealed is None or self._vault.sealed_here(sealed)
 
     def api_key(self, store: Store) -> str:
         """The store's OrderDesk API key in the clear: asked for at each call, kept nowhere."""

@@ -37,10 +37,14 @@ class Vault:
         cipher = AESGCM(self._derive(f"tenant/{tenant_id}"))
         return FORMAT + self._fingerprint + nonce + cipher.encrypt(nonce, plaintext, place.encode())
 
+    def sealed_here(self, sealed: bytes) -> bool:
+        """Whether a value was sealed under this master key, going by its fingerprint."""
+        return sealed[: 1 + FINGERPRINT_BYTES] == FORMAT + self._fingerprint
+
     def open(self, tenant_id: str, place: str, sealed: bytes) -> bytes:
         """Decrypt what `seal` made with the same tenant and place. Raises VaultError."""
-        header, rest = sealed[: 1 + FINGERPRINT_BYTES], sealed[1 + FINGERPRINT_BYTES :]
-        if header != FORMAT + self._fingerprint:
+        rest = sealed[1 + FINGERPRINT_BYTES :]
+        if not self.sealed_here(sealed):
             raise VaultError(f"{place} was sealed under another master key")
         cipher = AESGCM(self._derive(f"tenant/{tenant_id}"))
         try:

@@ -16,6 +16,9 @@ from server.tools.call import Call
 
 READ_COST = 1
 WRITE_COST = 2
+NAME_LENGTH = 100
+SHOWN_PROBLEMS = 10
+ERROR_SCHEMA = {"type": "object", "properties": {"error": {"type": "object"}}, "required": ["error"]}
 
 
 class Arguments(BaseModel):
@@ -34,7 +37,13 @@ def _as_text(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-Identifier = Annotated[str, BeforeValidator(_as_text), Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+def _as_id(value: object) -> object:
+    """OrderDesk takes 0123 for 123: spelt in two ways, one order would have two locks and two cache entries."""
+    text = _as_text(value)
+    return text.strip().lstrip("0") or "0" if isinstance(text, str) and text.strip().isdecimal() else text
+
+
+Identifier = Annotated[str, BeforeValidator(_as_id), Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 """An OrderDesk id: sometimes a number, sometimes a text; one path segment."""
 
 StoreIdentifier = Annotated[str, BeforeValidator(_as_text), Field(min_length=1, max_length=200)]
@@ -72,7 +81,7 @@ class Tool(Generic[A]):
             title=self.title,
             description=self.description,
             input_schema=_schema(self.arguments),
-            output_schema=_schema(self.result),
+            output_schema=_output_schema(self.result),
             annotations=ToolAnnotations(
                 title=self.title,
                 read_only_hint=not self.writes,
@@ -92,22 +101,31 @@ class Tool(Generic[A]):
     def _refusal(self, error: ValidationError) -> ArgumentsError:
         missing: list[str] = []
         invalid: dict[str, str] = {}
-        for item in error.errors(include_url=False, include_context=False, include_input=False):
-            name = ".".join(str(part) for part in item["loc"]) or "arguments"
+        # A suggestion costs time: ten problems are enough to go on with.
+        for item in error.errors(include_url=False, include_context=False, include_input=False)[:SHOWN_PROBLEMS]:
+            name = (".".join(str(part) for part in item["loc"]) or "arguments")[:NAME_LENGTH]
             if item["type"] == "missing":
                 missing.append(name)
             elif item["type"] == "extra_forbidden":
                 near = difflib.get_close_matches(name, self.arguments.model_fields, n=1, cutoff=0.5)
-                invalid[name[:100]] = "is not an argument" + (f"; did you mean {near[0]!r}?" if near else "")
+                invalid[name] = "is not an argument" + (f"; did you mean {near[0]!r}?" if near else "")
             else:
-                invalid[name[:100]] = item["msg"][0].lower() + item["msg"][1:]
+                invalid[name] = item["msg"][0].lower() + item["msg"][1:]
         parts = [f"{name} is required" for name in missing] + [f"{name}: {why}" for name, why in invalid.items()]
         return ArgumentsError(
-            f"{self.name}: " + "; ".join(parts[:10]),
+            f"{self.name}: " + "; ".join(parts),
             missing_fields=missing,
             invalid_fields=invalid,
             example_request=self.example,
         )
+
+
+def _output_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """The schema of a tool's answer: its result, or an error. Clients validate the errors too."""
+    schema = _schema(model)
+    definitions = schema.pop("$defs", None)
+    either = {"type": "object", "anyOf": [schema, ERROR_SCHEMA]}
+    return either | ({"$defs": definitions} if definitions else {})
 
 
 def _schema(model: type[BaseModel]) -> dict[str, Any]:

@@ -169,5 +169,6 @@ TOOLS: tuple[Tool[Any], ...] = (
         handler=update_order,
         writes=True,
         destructive=True,
+        idempotent=False,  # an item without an id is added each time
     ),
 )

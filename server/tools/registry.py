@@ -21,7 +21,7 @@ from server.telemetry.metrics import Metrics
 from server.tenancy.tenants import Caller
 from server.tools import orders, products, stores, tenants
 from server.tools.call import Call, Services
-from server.tools.declaration import Tool
+from server.tools.declaration import READ_COST, Tool
 
 ALL: Final[tuple[Tool[Any], ...]] = (*tenants.TOOLS, *stores.TOOLS, *orders.TOOLS, *products.TOOLS)
 UNKNOWN_TOOL: Final = "unknown"
@@ -86,6 +86,9 @@ class Registry:
         bound = self._tools.get(name)
         if bound is None:
             self._unknown.inc()
+            wait = self._limiter.take(caller.tenant_id, READ_COST)
+            if wait > 0:
+                return self._refusal(wait, request_id)
             near = difflib.get_close_matches(name[:100], self._tools, n=1)
             raise UnknownToolError(f"Unknown tool {name[:100]!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
         wait = self._limiter.take(caller.tenant_id, bound.tool.cost)

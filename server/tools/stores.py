@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from server.tools.call import Call
-from server.tools.declaration import Arguments, Result, StoreIdentifier, Tool
+from server.tools.declaration import Arguments, Identifier, Result, StoreIdentifier, Tool
 
 if TYPE_CHECKING:
     from server.tenancy.stores import Store
@@ -20,9 +20,7 @@ class NoArguments(Arguments):
 
 
 class Register(Arguments):
-    store_id: str = Field(
-        pattern=r"^[A-Za-z0-9_-]{1,64}$", description="The OrderDesk store id (OrderDesk: Store Settings, API)"
-    )
+    store_id: Identifier = Field(description="The OrderDesk store id (OrderDesk: Store Settings, API)")
     # Both travel as HTTP headers: visible ASCII only.
     api_key: str = Field(pattern=r"^[\x21-\x7e]{1,200}$", description="The store's OrderDesk API key; kept encrypted")
     store_name: Name = Field(description="What to call the store")

@@ -16,15 +16,17 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from harness.client import Client, connect
+from harness.client.wire import envelope, protocol_headers
 from harness.process import ChildProcess, Command, child_environment, running
 from harness.repository import REPOSITORY
 from harness.sandbox.client import SandboxClient
+from harness.sandbox.faults import Match
 from harness.targets.server import server_environment, serving
 from server.storage.database import Database
 from server.telemetry.metrics import Metrics
@@ -83,6 +85,15 @@ class Upstream:
             and entry["kind"] == "request"
             and method in (None, entry["method"])
         ]
+
+    def applied(self, account: Account, since: int) -> list[dict[str, Any]]:
+        """Those of them that really changed something."""
+        return [call for call in self.calls(account, since) if call["applied"]]
+
+    def notes(self, account: Account, order_id: str) -> list[str]:
+        """The contents of an order's notes, once nothing goes wrong any more."""
+        self.control.clear_faults()
+        return [note["content"] for note in self.order(account, order_id)["order_notes"]]
 
 
 @contextlib.contextmanager
@@ -267,4 +278,20 @@ def fail(client: Client, tool: str, arguments: Mapping[str, Any] | None = None) 
     assert outcome.is_error, outcome.text
     assert outcome.structured is not None
     error: dict[str, Any] = outcome.structured["error"]
+    return error
+
+
+def only(shop: Shop, method: Literal["GET", "PUT"] | None = None) -> Match:
+    """The requests of one store, so that a fault leaves the others alone."""
+    return Match(method=method, store_id=shop.account.store_id)
+
+
+def modern_call(method: str, params: Mapping[str, Any] | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A body and its headers of the newest revision, right in every respect."""
+    return envelope(method, params or {}, ERAS[-1], 7), dict(protocol_headers(method, params or {}, ERAS[-1]))
+
+
+def error_of(answer: httpx.Response) -> dict[str, Any]:
+    """The error that a response carries."""
+    error: dict[str, Any] = answer.json()["error"]
     return error

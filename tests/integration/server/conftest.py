@@ -1,13 +1,19 @@
 import contextlib
+import http.client
 import itertools
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
 from harness.client import Client
+from harness.sandbox.faults import Fault
 from harness.targets.server import run_server_command
 from tests.integration.server.bench import ERAS, Bench, Shop, Upstream, settings_of, start_bench, start_upstream
 
@@ -99,3 +105,36 @@ def client(bench: Bench, shop: Shop, era: str) -> Iterator[Client]:
     """A client of the shop, in each era."""
     with bench.connect(shop.tenant, era) as client:
         yield client
+
+
+@pytest.fixture
+def faults(bench: Bench) -> Callable[..., int]:
+    """Let these faults happen at the sandbox; returns the journal's position from which to look."""
+
+    def use(*faults: Fault) -> int:
+        bench.upstream.control.set_faults(*faults)
+        return bench.upstream.control.last_sequence()
+
+    return use
+
+
+@pytest.fixture
+def post(bench: Bench, shop: Shop) -> Callable[..., httpx.Response]:
+    """Post anything with the shop's key; None leaves a header out."""
+
+    def send(body: Any, **headers: str | None) -> httpx.Response:
+        usual = {"Content-Type": "application/json", "Authorization": f"Bearer {shop.tenant.key}"}
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        whole = {name: value for name, value in {**usual, **named}.items() if value is not None}
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        address = urlsplit(bench.url)
+        # The standard library sends white space around a value as it is, which httpx refuses to.
+        connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=15)
+        with contextlib.closing(connection):
+            # What is refused by its length is answered before it was all sent.
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                connection.request("POST", address.path, content, whole)
+            answer = connection.getresponse()
+            return httpx.Response(answer.status, headers=answer.getheaders(), content=answer.read())
+
+    return send

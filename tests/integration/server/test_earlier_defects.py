@@ -14,15 +14,11 @@ import pytest
 import server
 from harness.client import Client, RpcError
 from harness.repository import REPOSITORY
-from harness.sandbox.faults import ErrorInside200, ForeignWriter, Match, ServerError, TooManyRequests
+from harness.sandbox.faults import ErrorInside200, ForeignWriter, ServerError, TooManyRequests
 from harness.targets.server import run_server_command
 from server.settings import Settings
 from server.tenancy.keys import TenantKey
-from tests.integration.server.bench import ORDERS, Bench, Shop, Upstream, fail, settings_of, start_bench, succeed
-
-
-def only(shop: Shop, method: Any = None) -> Match:
-    return Match(method=method, store_id=shop.account.store_id)
+from tests.integration.server.bench import ORDERS, Bench, Shop, Upstream, fail, only, settings_of, start_bench, succeed
 
 
 def test_defect_01_readiness_always_answered_503(bench: Bench) -> None:
@@ -176,20 +172,16 @@ def test_defect_10_authentication_hashed_against_every_tenant_and_every_bogus_ke
     body = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
     with httpx.Client(trust_env=False) as http:
         began = time.monotonic()
-        for key in bogus:
+        for key, status in [*((key, 401) for key in bogus), *((tenant.key, 200) for tenant in tenants)]:
             answer = http.post(bench.url, json=body, headers={"Authorization": f"Bearer {key}"})
-            assert answer.status_code == 401
-        for tenant in tenants:
-            answer = http.post(bench.url, json=body, headers={"Authorization": f"Bearer {tenant.key}"})
-            assert answer.status_code == 200
-        took = time.monotonic() - began
+            assert answer.status_code == status
+            assert time.monotonic() - began < 10, "the earlier server took 0.75 s and more for each"
     after = bench.samples()
     # One look-up per key that was not seen before, however many tenants there are.
     looked_up = after.total("db_query_duration_seconds_count", operation="select") - before.total(
         "db_query_duration_seconds_count", operation="select"
     )
     assert looked_up == len(bogus) + len(tenants)
-    assert took / (len(bogus) + len(tenants)) < 0.1
     assert bench.query("SELECT count(*) FROM tenants") == [(len(tenants),)]
     assert bench.query("SELECT count(*) FROM tenant_keys") == [(len(tenants),)]
 

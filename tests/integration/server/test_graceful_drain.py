@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from harness.sandbox.faults import Latency, Match
-from tests.integration.server.bench import Bench, Shop, succeed
+from harness.sandbox.faults import Latency, Match, SlowBody
+from tests.integration.server.bench import Bench, Shop, fail, succeed
 
 
 def slow_calls(bench: Bench, shop: Shop, milliseconds: int) -> None:
@@ -107,7 +107,9 @@ def test_an_interrupt_stops_an_idle_server_with_code_0(start: Any) -> None:
     assert bench.process.wait(seconds=8) == 0
 
 
-def test_a_killed_server_loses_no_acknowledged_write(start: Any, tmp_path: Any) -> None:
+def test_a_killed_server_loses_no_acknowledged_write_and_repeats_none_that_it_cannot_know_of(
+    start: Any, tmp_path: Any
+) -> None:
     from tests.integration.server.bench import start_bench
 
     bench = start()
@@ -115,11 +117,24 @@ def test_a_killed_server_loses_no_acknowledged_write(start: Any, tmp_path: Any) 
     asked = {"order_id": shop.orders[0], "changes": {"order_notes": "Once"}, "idempotency_key": "killed"}
     with bench.connect(shop.tenant) as client:
         first = succeed(client, "orders_update", asked)
-    os.kill(bench.process.pid, 9)
-    assert bench.process.wait(seconds=5) == -9
+    # A second write is killed after OrderDesk applied it and before its answer was read.
+    cut_off = {**asked, "order_id": shop.orders[1], "idempotency_key": "cut-off"}
+    bench.upstream.control.set_faults(
+        SlowBody(milliseconds=20_000, match=Match(method="PUT", store_id=shop.account.store_id))
+    )
+    since = bench.upstream.control.last_sequence()
+    with ThreadPoolExecutor(1) as pool, bench.connect(shop.tenant) as client:
+        call = pool.submit(client.call_tool, "orders_update", cut_off)
+        wait_until_upstream(bench, 1)
+        os.kill(bench.process.pid, 9)
+        assert bench.process.wait(seconds=5) == -9
+        assert call.exception() is not None
+    bench.upstream.control.clear_faults()
     with (
         start_bench(bench.upstream, bench.environment, tmp_path / "again") as again,
         again.connect(shop.tenant) as client,
     ):
         assert succeed(client, "orders_update", asked) == {**first, "replayed": True}
+        assert fail(client, "orders_update", cut_off)["code"] == "WRITE_UNCERTAIN"
+        assert len(bench.upstream.calls(shop.account, since, "PUT")) == 1
         assert again.query("SELECT count(*) FROM audit WHERE tool = 'orders_update'")[0][0] >= 1

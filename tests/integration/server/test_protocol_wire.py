@@ -1,7 +1,3 @@
-import base64
-import contextlib
-import http.client
-import json
 import socket
 import threading
 import time
@@ -11,42 +7,9 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from harness.client.wire import LEGACY_VERSIONS, envelope, protocol_headers
-from tests.integration.server.bench import Bench, Shop
+from tests.integration.server.bench import ERAS, Bench, Shop, error_of, modern_call
 
-MODERN = "2026-07-28"
-LEGACY = "2025-11-25"
-
-
-@pytest.fixture
-def post(bench: Bench, shop: Shop) -> Any:
-    """Post anything with the shop's key; None leaves a header out."""
-
-    def send(body: Any, **headers: str | None) -> httpx.Response:
-        usual = {"Content-Type": "application/json", "Authorization": f"Bearer {shop.tenant.key}"}
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        whole = {name: value for name, value in {**usual, **named}.items() if value is not None}
-        content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        address = urlsplit(bench.url)
-        # The standard library sends white space around a value as it is, which httpx refuses to.
-        connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=15)
-        with contextlib.closing(connection):
-            connection.request("POST", address.path, content, whole)
-            answer = connection.getresponse()
-            return httpx.Response(answer.status, headers=answer.getheaders(), content=answer.read())
-
-    return send
-
-
-def call(method: str, params: dict[str, Any] | None = None, version: str = MODERN) -> tuple[dict[str, Any], Any]:
-    """A body and its headers, right in every respect."""
-    params = params or {}
-    return envelope(method, params, version, 7), protocol_headers(method, params, version)
-
-
-def error_of(answer: httpx.Response) -> dict[str, Any]:
-    error: dict[str, Any] = answer.json()["error"]
-    return error
+LEGACY, MODERN = ERAS
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE", "PUT", "PATCH", "HEAD", "OPTIONS"])
@@ -57,7 +20,7 @@ def test_only_post_is_answered(method: str, bench: Bench) -> None:
 
 
 def test_a_call_without_a_valid_key_is_refused(post: Any, shop: Shop) -> None:
-    body, headers = call("tools/list")
+    body, headers = modern_call("tools/list")
     wrong = [None, "", "Bearer", "Bearer x", f"Basic {shop.tenant.key}", f"Bearer {shop.tenant.key}x", shop.tenant.key]
     for value in wrong:
         answer = post(body, **{**headers, "Authorization": value})
@@ -73,12 +36,12 @@ def test_only_json_is_read(value: str | None, post: Any) -> None:
 
 
 def test_a_content_type_may_have_parameters(post: Any) -> None:
-    body, headers = call("tools/list")
+    body, headers = modern_call("tools/list")
     assert post(body, **{**headers, "Content-Type": "Application/JSON; charset=utf-8"}).status_code == 200
 
 
 def test_a_foreign_host_is_misdirected_and_a_foreign_origin_forbidden(post: Any) -> None:
-    body, headers = call("tools/list")
+    body, headers = modern_call("tools/list")
     assert post(body, **headers, Host="evil.example").status_code == 421
     assert post(body, **headers, Origin="https://evil.example").status_code == 403
     assert post(body, **headers, Origin="http://localhost:3000").status_code == 200
@@ -124,7 +87,7 @@ def test_what_is_not_json_is_a_parse_error(body: bytes, post: Any) -> None:
 
 
 def test_every_answer_carries_its_request_id_and_keeps_a_plain_one_that_was_given(post: Any, bench: Bench) -> None:
-    body, headers = call("tools/list")
+    body, headers = modern_call("tools/list")
     given = post(body, **headers, **{"X-Request-ID": "trace-1-2_3"})
     assert given.headers["x-request-id"] == "trace-1-2_3"
     # A key sent here by mistake must not get into logs: it has a dot, so an id has none.
@@ -141,7 +104,7 @@ def test_every_answer_carries_its_request_id_and_keeps_a_plain_one_that_was_give
 def test_a_request_id_follows_the_call_to_orderdesk_and_into_the_audit(post: Any, bench: Bench, shop: Shop) -> None:
     since = bench.upstream.control.last_sequence()
     arguments = {"order_id": shop.orders[0], "changes": {"order_notes": "Trace me"}}
-    body, headers = call("tools/call", {"name": "orders_update", "arguments": arguments})
+    body, headers = modern_call("tools/call", {"name": "orders_update", "arguments": arguments})
     post(body, **headers, **{"X-Request-ID": f"trace-{shop.account.store_id}"})
     assert {entry["request_id"] for entry in bench.upstream.calls(shop.account, since)} == {
         f"trace-{shop.account.store_id}"
@@ -151,104 +114,16 @@ def test_a_request_id_follows_the_call_to_orderdesk_and_into_the_audit(post: Any
 
 
 def test_no_answer_may_be_stored_or_sniffed(bench: Bench, post: Any) -> None:
-    body, headers = call("tools/list")
+    body, headers = modern_call("tools/list")
     for answer in (post(body, **headers), post(b"{"), bench.get("/health"), bench.get("/nowhere")):
         assert answer.headers["cache-control"] == "no-store"
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert "server" not in answer.headers
 
 
-@pytest.mark.parametrize(
-    ("changed", "status", "code"),
-    [
-        ({"MCP-Protocol-Version": "2025-11-25"}, 404, -32601),  # then it is the older era, which has no discovery
-        ({"Mcp-Method": None}, 400, -32020),
-        ({"Mcp-Method": "tools/list"}, 400, -32020),
-        ({"MCP-Protocol-Version": "2099-01-01"}, 400, -32020),
-        ({"MCP-Protocol-Version": ""}, 400, -32020),
-    ],
-)
-def test_the_headers_of_the_newest_revision_must_equal_the_body(
-    changed: dict[str, str | None], status: int, code: int, post: Any
-) -> None:
-    body, headers = call("server/discover")
-    answer = post(body, **{**headers, **changed})
-    assert error_of(answer)["code"] == code
-    assert answer.status_code == (200 if changed.get("MCP-Protocol-Version") == LEGACY else status)
-
-
-def test_a_version_that_nobody_speaks_is_refused_with_those_that_are_served(post: Any) -> None:
-    discovered = post(*[call("server/discover")[0]], **call("server/discover")[1]).json()["result"]
-    body, headers = call("server/discover")
-    body["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"] = "2099-01-01"
-    answer = post(body, **{**headers, "MCP-Protocol-Version": "2099-01-01"})
-    assert answer.status_code == 400
-    assert error_of(answer)["code"] == -32022
-    assert error_of(answer)["data"] == {"supported": discovered["supportedVersions"], "requested": "2099-01-01"}
-    assert discovered["supportedVersions"] == [MODERN]
-
-
-def test_a_tool_s_name_must_stand_in_its_header(post: Any) -> None:
-    body, headers = call("tools/call", {"name": "stores_list", "arguments": {}})
-    assert error_of(post(body, **{**headers, "Mcp-Name": None}))["code"] == -32020
-    assert error_of(post(body, **{**headers, "Mcp-Name": "orders_list"}))["code"] == -32020
-    wrapped = "=?base64?" + base64.b64encode(b"stores_list").decode() + "?="
-    assert post(body, **{**headers, "Mcp-Name": wrapped}).json()["result"]["isError"] is False
-    # White space around a value is the wire's, not the value's.
-    assert post(body, **{**headers, "Mcp-Name": " stores_list  "}).json()["result"]["isError"] is False
-
-
-@pytest.mark.parametrize("method", ["ping", "initialize", "logging/setLevel", "resources/subscribe", "no/such", "rpc"])
-def test_methods_that_the_newest_revision_lacks_are_not_found(method: str, post: Any) -> None:
-    body, headers = call(method)
-    answer = post(body, **headers)
-    assert answer.status_code == 404
-    assert error_of(answer)["code"] == -32601
-
-
-def test_results_of_the_newest_revision_say_what_they_are_and_how_long_they_hold(post: Any) -> None:
-    for method in ("server/discover", "tools/list", "prompts/list", "resources/list", "resources/templates/list"):
-        result = post(call(method)[0], **call(method)[1]).json()["result"]
-        assert result["resultType"] == "complete"
-        assert result["ttlMs"] > 0
-        assert result["cacheScope"] == "private"
-        assert result["_meta"]["io.modelcontextprotocol/serverInfo"]["name"] == "quartermaster"
-    result = post(*[call("tools/call", {"name": "stores_list"})[0]], **call("tools/call", {"name": "stores_list"})[1])
-    assert "ttlMs" not in result.json()["result"]
-    assert result.json()["result"]["resultType"] == "complete"
-
-
-@pytest.mark.parametrize("version", [None, *LEGACY_VERSIONS])
-def test_the_older_revisions_need_no_envelope_and_answer_errors_in_a_200(version: str | None, post: Any) -> None:
-    headers = {"MCP-Protocol-Version": version}
-    ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
-    assert post(ping, **headers).json() == {"jsonrpc": "2.0", "id": 1, "result": {}}
-    unknown = post({**ping, "method": "no/such"}, **headers)
-    assert (unknown.status_code, error_of(unknown)["code"]) == (200, -32601)
-    listed = post({**ping, "method": "tools/list"}, **headers).json()["result"]
-    assert len(listed["tools"]) == 11
-    assert "resultType" not in listed
-    note = post({"jsonrpc": "2.0", "method": "notifications/initialized"}, **headers)
-    assert (note.status_code, note.content) == (202, b"")
-
-
-def test_messages_in_an_array_are_answered_in_the_revision_that_had_them(post: Any) -> None:
-    def ping(number: int) -> dict[str, Any]:
-        return {"jsonrpc": "2.0", "id": number, "method": "ping"}
-
-    batch = [ping(1), {"jsonrpc": "2.0", "method": "notifications/x"}, {"jsonrpc": "1.0", "id": 2}, ping(3)]
-    answer = post(batch, **{"MCP-Protocol-Version": "2025-03-26"})
-    assert answer.status_code == 200
-    assert [(item["id"], "result" in item) for item in answer.json()] == [(1, True), (2, False), (3, True)]
-    notes = [{"jsonrpc": "2.0", "method": "notifications/x"}]
-    assert post(notes, **{"MCP-Protocol-Version": "2025-03-26"}).status_code == 202
-    for body, version in (([], "2025-03-26"), ([ping(1)] * 21, "2025-03-26"), ([ping(1)], LEGACY), ([ping(1)], MODERN)):
-        assert error_of(post(body, **{"MCP-Protocol-Version": version}))["code"] == -32600
-
-
 @pytest.mark.parametrize("header", ["Authorization", "Mcp-Method", "Mcp-Name", "MCP-Protocol-Version", "Origin"])
 def test_a_header_that_is_given_twice_is_refused(header: str, bench: Bench, shop: Shop) -> None:
-    body, headers = call("tools/call", {"name": "stores_list", "arguments": {}})
+    body, headers = modern_call("tools/call", {"name": "stores_list", "arguments": {}})
     pairs = [("Content-Type", "application/json"), ("Authorization", f"Bearer {shop.tenant.key}"), *headers.items()]
     value = dict(pairs).get(header, "http://localhost")
     answer = httpx.post(
@@ -260,7 +135,7 @@ def test_a_header_that_is_given_twice_is_refused(header: str, bench: Bench, shop
 
 def test_a_client_that_sends_its_body_slowly_disturbs_nobody(bench: Bench, post: Any) -> None:
     address = urlsplit(bench.base_url)
-    body, headers = call("tools/list")
+    body, headers = modern_call("tools/list")
     with socket.create_connection((address.hostname, address.port)) as slow:
         slow.sendall(b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n")
         slow.sendall(b"Content-Length: 1000\r\n\r\n{")

@@ -13,7 +13,7 @@ from server.telemetry.metrics import Metrics
 T = TypeVar("T")
 
 # The same examples in every run: a failure here is a failure everywhere.
-seeded = settings(derandomize=True, database=None, deadline=None)
+seeded = settings(max_examples=60, derandomize=True, database=None, deadline=None)
 
 
 class FakeClock:

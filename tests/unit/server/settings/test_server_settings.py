@@ -60,6 +60,7 @@ def test_every_problem_is_told_at_once_fields_and_rules_alike() -> None:
         "ADMIN_TOKEN",
         "ALLOWED_HOSTS",
         "DATABASE_URL",
+        "DRAIN_SECONDS",
         "HTTP_TIMEOUT_SECONDS",
         "LOG_LEVEL",
         "MASTER_KEY",

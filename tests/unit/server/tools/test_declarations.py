@@ -84,12 +84,16 @@ def test_a_tool_takes_the_arguments_of_the_contract(tool: Tool[Any]) -> None:
 @each_tool
 def test_a_tool_s_schemas_are_valid_closed_and_short(tool: Tool[Any]) -> None:
     wire = tool.wire()
+    assert wire.output_schema is not None
+    result, error = wire.output_schema["anyOf"]
     for schema in (wire.input_schema, wire.output_schema):
-        assert schema is not None
         jsonschema.Draft202012Validator.check_schema(schema)
         assert schema["type"] == "object"
-        assert schema["additionalProperties"] is False
         assert "title" not in schema
+    for schema in (wire.input_schema, result):
+        assert schema["additionalProperties"] is False
+    # Clients validate errors against the schema too.
+    jsonschema.validate({"error": {"code": "NOT_FOUND"}}, error)
     assert tool.title
     assert tool.description.endswith(".")
 
