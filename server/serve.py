@@ -15,6 +15,7 @@ import uvicorn
 
 from server import __version__
 from server.edge.layer import Edge
+from server.edge.wire import LimitedProtocol
 from server.settings import Settings
 from server.telemetry.logging import Logger
 
@@ -53,7 +54,7 @@ def serve(edge: Edge, settings: Settings, listener: socket.socket, logger: Logge
     config = uvicorn.Config(
         edge,
         loop="uvloop",
-        http="httptools",
+        http=LimitedProtocol,
         ws="none",
         lifespan="on",
         access_log=False,

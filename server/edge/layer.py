@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import time
@@ -29,6 +30,8 @@ METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OP
 # No dot: a tenant key has one, so a key sent here by mistake is not logged, stored and passed on.
 REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 BODY_SECONDS: Final = 30.0
+DISCARD_SECONDS: Final = 2.0
+DISCARD_BYTES: Final = 16 * 1024 * 1024
 # A request that says one of these twice means different things to a proxy and to us.
 SINGLE: Final = frozenset(
     {
@@ -193,6 +196,7 @@ class Edge:
             raise RefusedError(403, "ORIGIN_NOT_ALLOWED", "Pages of this origin may not call; see ALLOWED_ORIGINS")
         length = headers.get(b"content-length", b"0")
         if length.isdigit() and int(length) > self._max_body_bytes:
+            await _discard(receive)
             raise self._too_large()
         body = await self._body(receive)
         if too_deep(body, self._max_json_depth):
@@ -210,6 +214,7 @@ class Edge:
                     chunks.append(event.get("body", b""))
                     size += len(chunks[-1])
                     if size > self._max_body_bytes:
+                        await _discard(receive)
                         raise self._too_large()
         except TimeoutError:
             raise RefusedError(408, "BODY_TOO_SLOW", "The body did not arrive in time", CLOSE) from None
@@ -264,6 +269,18 @@ class _Answer:
                 ((b"content-type", b"application/json"), *refused.headers),
             )
         )
+
+
+async def _discard(receive: Receive) -> None:
+    """Read some of what nobody wants: closed on it, a connection is reset before the client has read the refusal."""
+    discarded = 0
+    with contextlib.suppress(TimeoutError, RefusedError):
+        async with asyncio.timeout(DISCARD_SECONDS):
+            while discarded < DISCARD_BYTES:
+                event = _arrived(await receive())
+                discarded += len(event.get("body", b""))
+                if not event.get("more_body"):
+                    return
 
 
 def _arrived(event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -39,7 +39,7 @@ def complaint(done: "subprocess.CompletedProcess[str]", exit_code: int) -> str:
         (("serve", "--port", "65536"), "--port must be"),
         (("serve", "--port", "9" * 5000), "--port must be"),
         (("serve", "--orders", "-1"), "--orders must be"),
-        (("serve", "--port", "0", "--fresh", "--database", "nonsense"), "DATABASE_URL: must start with sqlite:///"),
+        (("serve", "--port", "0", "--fresh", "--database", "nonsense"), "DATABASE_URL: must be sqlite:///"),
         (("story", "--target", "loca"), "target loca is not in ops.toml; did you mean local?"),
     ],
 )

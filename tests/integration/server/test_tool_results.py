@@ -88,6 +88,9 @@ def test_every_tool_answers_what_its_output_schema_declares_as_text_and_structur
 @pytest.mark.parametrize(("name", "arguments"), FAILURES, ids=[f"{name} {given}" for name, given in FAILURES])
 def test_an_error_has_one_shape_and_the_id_of_its_request(name: str, arguments: dict[str, Any], client: Client) -> None:
     outcome = client.call_tool(name, arguments)
+    (schema,) = [tool["outputSchema"] for tool in client.list_tools() if tool["name"] == name]
+    # Clients hold errors against the declared schema too.
+    jsonschema.validate(outcome.structured, schema, cls=jsonschema.Draft202012Validator)
     assert outcome.is_error
     assert outcome.http_status == 200
     check_text(outcome)
