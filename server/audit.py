@@ -1,4 +1,4 @@
-"""The audit log: a row for every tool call, written in batches; a write's row is on disk before its answer leaves."""
+"""The audit log: a row for every tool call, written in batches; a write's answer waits a second for its row."""
 
 from __future__ import annotations
 
@@ -78,6 +78,13 @@ class Audit:
                 except BaseException:
                     self._rows.extendleft(reversed(batch))
                     raise
+
+    async def flushed_within(self, seconds: float) -> bool:
+        """Whether every row queued before the call is committed, waiting `seconds` at most; the flush goes on."""
+        flush = asyncio.ensure_future(self.flush())
+        flush.add_done_callback(lambda done: done.cancelled() or done.exception())
+        await asyncio.wait({flush}, timeout=seconds)
+        return flush.done() and flush.exception() is None
 
     async def _run(self) -> None:
         while not self._stopping:

@@ -15,27 +15,28 @@ REFUSAL: Final = (
 
 
 class LimitedProtocol(HttpToolsProtocol):
-    """Closes a connection that has sent HEAD_BYTES without completing a request's head."""
+    """Closes a connection that goes on for HEAD_BYTES after a head has begun without completing it."""
 
     _head_bytes = 0
-    _in_head = True
+    _in_head = False
 
     def data_received(self, data: bytes) -> None:
-        """Parse what arrived; count it while it belongs to an unfinished head."""
+        """Parse what arrived; count it where it was nothing but the middle of a head."""
+        was_in_head = self._in_head
         super().data_received(data)
-        if not self._in_head:
+        if not (was_in_head and self._in_head):
             return
         self._head_bytes += len(data)
         if self._head_bytes > HEAD_BYTES and not self.transport.is_closing():
             self.transport.write(REFUSAL)
             self.transport.close()
 
+    def on_message_begin(self) -> None:
+        """A head begins."""
+        self._in_head, self._head_bytes = True, 0
+        super().on_message_begin()
+
     def on_headers_complete(self) -> None:
         """The head is whole."""
-        self._in_head, self._head_bytes = False, 0
+        self._in_head = False
         super().on_headers_complete()
-
-    def on_message_complete(self) -> None:
-        """The next bytes begin another head."""
-        self._in_head = True
-        super().on_message_complete()

@@ -20,6 +20,7 @@ from server.errors import (
     NotFoundError,
     OrderDeskError,
     RateLimitError,
+    ToolError,
     UpstreamUnavailableError,
     WriteUncertainError,
 )
@@ -68,11 +69,23 @@ class _TryAgainError(Exception):
         self.wait = wait
 
 
+class NotAppliedError(Exception):
+    """A write was refused unread (429, no connection) and its wait is over: look at the order and write again.
+
+    `error` is what to answer when that has been tried often enough.
+    """
+
+    def __init__(self, error: ToolError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
 class OrderDeskClient:
     """Sends requests to OrderDesk within their deadline.
 
-    Reads are tried again after 429, 5xx, a broken connection or an unreadable body; writes only where it is certain
-    that nothing was applied (429, connection refused). Any other failed write raises WriteUncertainError.
+    Reads are tried again after 429, 5xx, a broken connection or an unreadable body. A write is sent once: what it was
+    made from may be outdated by the time of a second try. It raises NotAppliedError where it is certain that nothing
+    was applied (429, connection refused), WriteUncertainError otherwise.
     """
 
     def __init__(
@@ -107,7 +120,7 @@ class OrderDeskClient:
         await self._http.aclose()
 
     async def send(self, request: Request) -> dict[str, Any]:
-        """The body of OrderDesk's success. Raises the ToolError that tells what went wrong."""
+        """The body of OrderDesk's success. Raises the ToolError that tells what went wrong, or NotAppliedError."""
         failure: _TryAgainError | None = None
         for number in range(self._retries + 1):
             if failure is not None:
@@ -120,6 +133,10 @@ class OrderDeskClient:
                     return await self._try(request)
                 except _TryAgainError as error:
                     failure = error
+            if request.method != "GET":
+                self._metrics.orderdesk_retries.labels(failure.reason).inc()
+                await self._pause(request, failure, 1)
+                raise NotAppliedError(self._gave_up(request, failure))
         assert failure is not None
         raise self._gave_up(request, failure)
 

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from server.cache import Cache, Key
 from server.errors import ConflictError, ToolError, UpstreamUnavailableError, WriteUncertainError
 from server.locks import BusyError, KeyedLocks
+from server.orderdesk.client import NotAppliedError
 from server.orderdesk.gateway import Gateway
 from server.orderdesk.listing import entries, pagination
 from server.orderdesk.merge import Order, differences, merge, same, shows
@@ -167,14 +168,19 @@ class Orders:
         The whole order is compared, not `date_updated` alone: that has a resolution of one second. Between the
         re-check and OrderDesk's own write there remains a moment in which a foreign change is overwritten.
         """
+        refused: ToolError | None = None
         for _ in range(self._retries + 1):
             latest = await self._fetch(call, store, update.order_id)
             if latest == order:
-                return await self._put(call, store, update, merged)
+                try:
+                    return await self._put(call, store, update, merged)
+                except NotAppliedError as error:
+                    refused = error.error
+                    continue
             order, merged = latest, merge(latest, update.changes, self._now())
             if same(merged, order):
                 return order
-        raise ConflictError(
+        raise refused or ConflictError(
             f"Order {update.order_id} kept being changed by others; nothing was written.",
             retries_attempted=self._retries,
         )

@@ -20,7 +20,7 @@ from server.storage import tables
 from server.telemetry.metrics import Metrics
 
 POOL_SIZE = 5
-BUSY_MILLISECONDS = 5_000
+BUSY_MILLISECONDS = 2_000
 PROBE_MILLISECONDS = 1_000
 # Every pragma is set on every connection: WAL lets readers go on beside the writer, FULL makes a
 # committed intent survive a power cut, the busy time-out queues writers instead of failing them.

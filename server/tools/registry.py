@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import orjson
 from prometheus_client import Counter, Gauge, Histogram
-from sqlalchemy.exc import SQLAlchemyError
 
 from server.audit import Audit
 from server.clock import Monotonic, now_milliseconds
@@ -25,6 +24,7 @@ from server.tools.declaration import READ_COST, Tool
 
 ALL: Final[tuple[Tool[Any], ...]] = (*tenants.TOOLS, *stores.TOOLS, *orders.TOOLS, *products.TOOLS)
 UNKNOWN_TOOL: Final = "unknown"
+FLUSH_PATIENCE_SECONDS: Final = 1.0
 
 
 class UnknownToolError(Exception):
@@ -157,12 +157,9 @@ class Registry:
                 round(elapsed * 1000),
             )
         )
-        if tool.writes:
-            try:
-                await self._audit.flush()
-            except SQLAlchemyError as error:
-                # The write's outcome is what it is; the row stays queued and is tried again.
-                self._logger.error("audit.flush_failed", request_id=call.request_id, error=repr(error))
+        if tool.writes and not await self._audit.flushed_within(FLUSH_PATIENCE_SECONDS):
+            # The write's outcome is what it is; the row stays queued and is tried again.
+            self._logger.error("audit.row_waits", request_id=call.request_id, tool=tool.name)
 
 
 def _encode_error(error: ToolError, request_id: str) -> bytes:

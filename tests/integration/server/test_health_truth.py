@@ -54,15 +54,16 @@ def test_a_healthy_server_says_so_everywhere(bench: Bench) -> None:
     assert bench.get("/health/live", admin=False).json() == {"status": "alive"}
     ready = bench.get("/health/ready", admin=False)
     assert ready.status_code == 200
-    assert ready.json() == {"status": "ready", "checks": {"database": "ok", "cache": "ok", "migrations": "ok"}}
+    checks = {"database": "ok", "cache": "ok", "migrations": "ok", "keys": "ok"}
+    assert ready.json() == {"status": "ready", "checks": checks}
     detailed = bench.get("/health/detailed").json()
     assert detailed["status"] in {"healthy", "degraded"}  # a full disk of this machine is a warning
-    checks = detailed["checks"]
-    assert checks["database"]["status"] == "ok"
-    assert 0 <= checks["database"]["latency_ms"] < 5_000
-    assert checks["disk"]["used_percent"] > 0
-    assert checks["memory"]["process_resident_bytes"] > 1_000_000
-    assert checks["memory"]["system_used_percent"] > 0
+    details = detailed["checks"]
+    assert details["database"]["status"] == "ok"
+    assert 0 <= details["database"]["latency_ms"] < 5_000
+    assert details["disk"]["used_percent"] > 0
+    assert details["memory"]["process_resident_bytes"] > 1_000_000
+    assert details["memory"]["system_used_percent"] > 0
     assert detailed["configuration"]["rate_limit_rpm"] == 1_000_000
 
 
@@ -125,6 +126,13 @@ def test_a_pending_migration_is_told_with_the_way_to_apply_it(upstream: Upstream
         assert httpx.get(f"{base_url}/health/live", trust_env=False).status_code == 200
         run_server_command("migrate", environment=environment, logs=tmp_path)
         assert wait_for(ready_of(base_url), 200)["checks"]["migrations"] == "ok"
+
+
+def test_a_master_key_that_is_not_the_database_s_is_not_ready(start: Any, tmp_path: Path) -> None:
+    bench = start()
+    bench.open_shop()
+    with listening({**bench.environment, "MASTER_KEY": "B" * 43}, tmp_path) as base_url:
+        assert "MASTER_KEY" in wait_for(ready_of(base_url), 503)["checks"]["keys"]
 
 
 def test_a_schema_from_another_release_is_not_ready(start: Any) -> None:

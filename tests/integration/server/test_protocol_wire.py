@@ -1,3 +1,4 @@
+import json
 import socket
 import threading
 import time
@@ -66,6 +67,18 @@ def test_a_body_that_is_too_large_or_too_deep_is_refused(post: Any) -> None:
     assert post(b"[" * 65 + b"]" * 65).status_code == 400
     assert error_of(post(b"[" * 65 + b"]" * 65))["code"] == "TOO_DEEP"
     assert error_of(post(b'{"a":' * 64 + b"1" + b"}" * 64))["code"] == -32600
+
+
+@pytest.mark.parametrize("size", [60_000, 70_000, 200_000, 1024 * 1024])
+def test_a_large_body_within_the_limit_is_read_and_its_connection_kept(size: int, bench: Bench, shop: Shop) -> None:
+    body, headers = modern_call("tools/list")
+    content = json.dumps(body).encode().ljust(size)
+    whole = {**headers, "Content-Type": "application/json", "Authorization": f"Bearer {shop.tenant.key}"}
+    with httpx.Client(trust_env=False) as http:
+        for _ in range(3):
+            answer = http.post(bench.url, content=content, headers=whole)
+            assert answer.status_code == 200
+            assert len(answer.json()["result"]["tools"]) == 11
 
 
 def test_a_body_without_a_length_may_not_be_larger_either(bench: Bench, shop: Shop) -> None:

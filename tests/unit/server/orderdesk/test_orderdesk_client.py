@@ -13,7 +13,7 @@ from server.errors import (
     UpstreamUnavailableError,
     WriteUncertainError,
 )
-from server.orderdesk.client import Account, OrderDeskClient, Request
+from server.orderdesk.client import Account, NotAppliedError, OrderDeskClient, Request
 from server.telemetry.metrics import Metrics
 from tests.unit.server.parts import Recorded, in_virtual_time, sample
 
@@ -186,10 +186,12 @@ def test_what_leaves_it_open_whether_a_write_happened_is_uncertain_and_a_read_is
 
 
 @pytest.mark.parametrize("error", [httpx.ConnectError("refused"), httpx.ConnectTimeout("late")], ids=repr)
-def test_a_write_that_never_left_is_tried_again_and_then_certainly_not_made(error: Exception) -> None:
+def test_a_write_that_never_left_is_not_repeated_blindly_but_told_as_not_made(error: Exception) -> None:
     upstream = Upstream(error, ok())
-    assert ask(upstream, method="PUT", body={}) == SUCCESS
-    assert isinstance(ask(Upstream(error), method="PUT", body={}), UpstreamUnavailableError)
+    with pytest.raises(NotAppliedError) as refused:
+        ask(upstream, method="PUT", body={})
+    assert isinstance(refused.value.error, UpstreamUnavailableError)
+    assert len(upstream.asked) == 1
 
 
 def test_what_is_told_to_a_client_is_cut_short() -> None:

@@ -40,7 +40,7 @@ async def test_every_connection_has_wal_full_synchrony_foreign_keys_and_patience
             await asyncio.sleep(0.05)  # hold it, so that the next one gets another
         return tuple(values)
 
-    assert set(await asyncio.gather(*map(ask, range(POOL_SIZE)))) == {("wal", 2, 1, 5000)}
+    assert set(await asyncio.gather(*map(ask, range(POOL_SIZE)))) == {("wal", 2, 1, 2000)}
 
 
 async def test_readers_go_on_while_a_write_is_open(database: Database) -> None:
