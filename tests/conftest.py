@@ -1,3 +1,4 @@
+import os
 import socket
 from pathlib import Path
 from typing import Any
@@ -5,6 +6,15 @@ from typing import Any
 import pytest
 
 UNIT = Path(__file__).with_name("unit")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="run the long suites whole instead of a seeded tenth")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--full"):
+        os.environ["QUARTERMASTER_FULL"] = "1"  # read where a suite sets its size, in child processes too
 
 
 @pytest.fixture(autouse=True)
