@@ -15,6 +15,7 @@ from typing import IO, Any
 from harness.errors import HarnessError
 
 POLL_SECONDS = 0.02
+SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM})
 # What a child needs of the machine. Everything else of the operator's shell stays out: a DATABASE_URL meant for
 # another server must not reach a throw-away one. COVERAGE_* lets a measured test run follow its children.
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -131,11 +132,28 @@ def running(command: Command, *, logs: Path, stop_seconds: float = 10.0) -> Iter
     """
     logs.mkdir(parents=True, exist_ok=True)
     stdout, stderr = (logs / f"{command.name}.{stream}.log" for stream in ("stdout", "stderr"))
-    with _private(stdout) as out, _private(stderr) as err:
-        popen = _start(command, out, err)
-    child = ChildProcess(command.name, stdout, stderr, stop_seconds, popen)
-    with _guarding(child):
+    with contextlib.ExitStack() as stack:
+        # An interruption waits until somebody is there to stop the child: between its start and the guard's it would
+        # be left running.
+        with _private(stdout) as out, _private(stderr) as err, _signals_held():
+            popen = _start(command, out, err)
+            child = ChildProcess(command.name, stdout, stderr, stop_seconds, popen)
+            stack.enter_context(_guarding(child))
         yield child
+
+
+@contextlib.contextmanager
+def _signals_held() -> Iterator[None]:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _let_signals_in() -> None:
+    """In a child: what its starter held back would otherwise never reach it."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 
 def run(command: Command, *, logs: Path, seconds: float) -> str:
@@ -178,6 +196,7 @@ def _start(command: Command, stdout: IO[bytes] | int, stderr: IO[bytes]) -> "sub
             env=dict(command.environment),
             cwd=command.directory,
             start_new_session=True,
+            preexec_fn=_let_signals_in,  # noqa: PLW1509 - one system call, no locks,
         )
     except OSError as error:
         raise ProcessError(f"{command.name} could not be started: {error.strerror}: {error.filename}") from error
@@ -189,7 +208,10 @@ def _guarding(child: ChildProcess) -> Iterator[ChildProcess]:
     guard = None
     try:
         guard = subprocess.Popen(
-            ["/bin/sh", "-c", GUARD, "guard", str(child.pid)], stdin=subprocess.PIPE, start_new_session=True
+            ["/bin/sh", "-c", GUARD, "guard", str(child.pid)],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+            preexec_fn=_let_signals_in,  # noqa: PLW1509 - one system call, no locks
         )
         yield child
     finally:
