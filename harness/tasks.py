@@ -130,6 +130,19 @@ def test(_: Context, path: list[str], full: bool = False) -> None:
 
 
 @task
+def docs(_: Context) -> None:
+    """Write the generated reference pages and the templates of settings anew."""
+    from harness.reference import write_reference  # noqa: PLC0415 -- see serve
+
+    def command() -> int:
+        changed = write_reference(REPOSITORY, os.environ)
+        print("\n".join(changed) if changed else "nothing changed")
+        return 0
+
+    raise Exit(code=at_the_edge("docs", command))
+
+
+@task
 def lock(_: Context) -> None:
     """Resolve the newest allowed versions into requirements/."""
     from harness import development  # noqa: PLC0415 -- see serve
@@ -137,4 +150,4 @@ def lock(_: Context) -> None:
     raise Exit(code=at_the_edge("lock", lambda: development.lock(REPOSITORY)))
 
 
-namespace = Collection(conformance, serve, story, nightly, lint, test, lock)
+namespace = Collection(conformance, serve, story, nightly, lint, test, docs, lock)

@@ -8,29 +8,41 @@ from typing import cast
 
 from server import __version__
 from server.audit import Audit
+from server.brakes import Brakes, NoBrakes
 from server.cache import Cache
 from server.edge.guards import HostGuard
 from server.edge.layer import MCP_PATH, Application, Edge
 from server.health import Health
 from server.limits import TenantLimiter
 from server.orderdesk.client import OrderDeskClient
+from server.orderdesk.desk import Desk
 from server.orderdesk.gateway import Gateway
 from server.orderdesk.orders import Orders
 from server.orderdesk.products import Products
+from server.orderdesk.profiles import Profiles
+from server.protocol.authentication import Authenticate
+from server.protocol.dispatch import Dispatcher
 from server.protocol.exchange import Surface
 from server.protocol.surface import production_surface
-from server.protocol.transport import Authenticate, Transport
+from server.protocol.transport import Transport
+from server.retention import Retention
 from server.settings import Settings
 from server.storage.database import Database
+from server.storage.disk import DiskReserve
 from server.telemetry.logging import AccessLog, Logger
 from server.telemetry.metrics import Metrics
 from server.tenancy.stores import Stores
 from server.tenancy.tenants import Tenants
 from server.tenancy.vault import Vault
 from server.tools.call import Services
-from server.tools.registry import Registry
+from server.tools.declaration import WriteTool
+from server.tools.registry import ALL, Registry
 from server.web import create_web, endpoints
-from server.writes import WriteLedger
+from server.webhooks import Webhooks
+from server.writes.history import History
+from server.writes.ledger import WriteLedger
+from server.writes.recovery import Recovery
+from server.writes.writer import Writer
 
 
 @dataclass(frozen=True)
@@ -39,21 +51,30 @@ class Parts:
 
     metrics: Metrics
     database: Database
+    vault: Vault
+    brakes: Brakes
     tenants: Tenants
     stores: Stores
+    ledger: WriteLedger
+    history: History
+    recovery: Recovery
+    disk: DiskReserve
+    services: Services
     cache: Cache
     limiter: TenantLimiter
     audit: Audit
     client: OrderDeskClient
     registry: Registry
+    webhooks: Webhooks
 
 
-def build_parts(settings: Settings, logger: Logger) -> Parts:
-    """Everything behind the protocol. Nothing is opened yet."""
+def build_parts(settings: Settings, logger: Logger, *, obey_brakes: bool = True) -> Parts:
+    """Everything behind the protocol. Nothing is opened yet. An operator's own writes do not obey the brakes."""
     metrics = Metrics(__version__, settings.environment)
     database = Database(settings.database_url, metrics)
-    vault = Vault(settings.master_key_bytes)
-    tenants, stores = Tenants(database, vault, metrics), Stores(database, vault)
+    vault = Vault(*settings.master_keys_bytes)
+    brakes = (Brakes if obey_brakes else NoBrakes)(database, cap=settings.destructive_cap_per_hour)
+    tenants, stores = Tenants(database, vault, brakes, metrics), Stores(database, vault)
     cache = Cache(settings.cache_max_bytes, metrics)
     client = OrderDeskClient(
         settings.orderdesk_base_url,
@@ -62,28 +83,63 @@ def build_parts(settings: Settings, logger: Logger) -> Parts:
         metrics=metrics,
         logger=logger,
     )
-    gateway = Gateway(client, stores)
-    orders = Orders(
-        gateway,
-        cache,
-        WriteLedger(database, vault),
-        logger,
-        ttl=settings.cache_ttl_orders_seconds,
-        retries=settings.mutation_max_retries,
-        clock=time.monotonic,
+    desk = Desk(Gateway(client, stores, brakes), cache, settings.mutation_max_retries)
+    disk = DiskReserve(database.path, settings.disk_reserve_bytes)
+    ledger = WriteLedger(database, vault, brakes)
+    services = Services(
+        tenants,
+        stores,
+        desk,
+        Orders(desk, cache, ttl=settings.cache_ttl_orders_seconds),
+        Products(desk, cache, ttl=settings.cache_ttl_products_seconds),
+        Writer(ledger, brakes, disk, logger, clock=time.monotonic),
+        Profiles(desk.gateway, cache, ttl=settings.cache_ttl_store_seconds),
     )
-    products = Products(gateway, cache, ttl=settings.cache_ttl_products_seconds)
     limiter = TenantLimiter(settings.rate_limit_rpm, metrics)
     audit = Audit(database, metrics, logger)
     registry = Registry(
-        Services(tenants, stores, gateway, orders, products),
+        services,
         limiter=limiter,
         audit=audit,
         metrics=metrics,
         logger=logger,
         deadline_seconds=settings.call_deadline_seconds,
+        toolsets=settings.toolsets,
     )
-    return Parts(metrics, database, tenants, stores, cache, limiter, audit, client, registry)
+    history = History(database)
+    recovery = Recovery(
+        history,
+        ledger,
+        services,
+        {tool.name: tool for tool in ALL if isinstance(tool, WriteTool)},
+        logger,
+        deadline_seconds=settings.call_deadline_seconds,
+    )
+    webhooks = Webhooks(stores, vault, cache, metrics, logger)
+    return Parts(
+        metrics,
+        database,
+        vault,
+        brakes,
+        tenants,
+        stores,
+        ledger,
+        history,
+        recovery,
+        disk,
+        services,
+        cache,
+        limiter,
+        audit,
+        client,
+        registry,
+        webhooks,
+    )
+
+
+def build_dispatcher(parts: Parts) -> Dispatcher:
+    """What answers MCP messages, whatever the transport that they come in on."""
+    return Dispatcher(production_surface(parts.registry, parts.limiter))
 
 
 def build_application(
@@ -96,27 +152,40 @@ def build_application(
     """The ASGI application. `surface` and `authenticate` stand in for the production ones where a test has its own."""
     parts = build_parts(settings, logger)
     transport = Transport(
-        surface or production_surface(parts.registry, parts.limiter),
+        Dispatcher(surface) if surface else build_dispatcher(parts),
         authenticate or parts.tenants.authenticate,
         query_token=settings.query_token_enabled,
+    )
+    retention = Retention(
+        parts.database,
+        parts.metrics,
+        logger,
+        audit_days=settings.audit_retention_days,
+        write_days=settings.write_retention_days,
     )
 
     async def start() -> None:
         parts.audit.start()
+        parts.recovery.start()
+        retention.start()
         ready, body = await health.ready()
         if not ready:
             logger.warning("server.not_ready", **body["checks"])
 
     async def stop() -> None:
         try:
+            await retention.stop()
+            await parts.recovery.stop()
             await parts.audit.stop()
         finally:
             await parts.client.close()
             await parts.database.close()
 
-    health = Health(settings, parts.database, parts.cache, parts.stores, time.monotonic(), lambda: edge.draining)
+    health = Health(
+        settings, parts.database, parts.cache, parts.stores, parts.disk, time.monotonic(), lambda: edge.draining
+    )
     admin_token = settings.admin_token.get_secret_value() if settings.admin_token else None
-    web = create_web(health, parts.metrics, admin_token, start=start, stop=stop)
+    web = create_web(health, parts.metrics, parts.webhooks, admin_token, start=start, stop=stop)
     edge = Edge(
         transport,
         cast("Application", web),

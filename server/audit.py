@@ -1,19 +1,27 @@
-"""The audit log: a row for every tool call, written in batches; a write's answer waits a second for its row."""
+"""The audit log: a row for every tool call, in batches; that of a write to OrderDesk is committed with its intent."""
 
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections import deque
 from contextlib import suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import orjson
-from sqlalchemy import text
+from sqlalchemy import insert, text, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from server.storage.database import Database
-from server.telemetry.logging import Logger
-from server.telemetry.metrics import Metrics
+from server.clock import now_milliseconds
+from server.storage.tables import audit
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from server.storage.database import Database
+    from server.telemetry.logging import Logger
+    from server.telemetry.metrics import Metrics
+    from server.writes.ledger import Write
 
 FLUSH_SECONDS: Final = 0.5
 BATCH_ROWS: Final = 2_000
@@ -31,6 +39,64 @@ INSERT: Final = text(
 
 AuditRow = tuple[int, str, str, str, str, str | None, str | None, str, str | None, int]
 """The values of COLUMNS: `at` in milliseconds since the epoch, `status` success or error."""
+
+STARTED: Final = "started"
+OPERATOR: Final = "operator"
+
+
+async def begin(connection: AsyncConnection, write: Write, write_id: str) -> None:
+    """Add the row of a write that is about to be sent, in the transaction that commits its intent."""
+    await connection.execute(
+        insert(audit).values(
+            at=now_milliseconds(),
+            tenant_id=write.tenant_id,
+            key_id=write.key_id,
+            request_id=write.request_id,
+            tool=write.tool,
+            store_id=write.store_id,
+            target=write.target,
+            status=STARTED,
+            duration_ms=0,
+            write_id=write_id,
+        )
+    )
+
+
+async def settle(connection: AsyncConnection, write_id: str, error_code: str | None) -> None:
+    """Complete a write's row, in the transaction that commits its outcome."""
+    await connection.execute(
+        update(audit)
+        .where(audit.c.write_id == write_id)
+        .values(
+            status="success" if error_code is None else "error",
+            error_code=error_code,
+            duration_ms=now_milliseconds() - audit.c.at,
+        )
+    )
+
+
+async def record_operator(
+    connection: AsyncConnection,
+    action: str,
+    *,
+    tenant_id: str = "",
+    store_id: str | None = None,
+    target: str | None = None,
+) -> None:
+    """Add the row of an operator's command, in the transaction that carries it out; `action` is such as key.revoke."""
+    await connection.execute(
+        insert(audit).values(
+            at=now_milliseconds(),
+            tenant_id=tenant_id,
+            key_id=OPERATOR,
+            request_id=secrets.token_hex(8),
+            tool=action,
+            store_id=store_id,
+            target=target,
+            status="success",
+            duration_ms=0,
+        )
+    )
 
 
 class Audit:

@@ -14,7 +14,7 @@ from server.telemetry.metrics import Metrics
 from server.tenancy.stores import Store
 
 ENTRY_OVERHEAD_BYTES: Final = 400
-RESOURCE_TYPES: Final = ("orders", "order_lists", "products", "product_lists")
+RESOURCE_TYPES: Final = ("orders", "order_lists", "products", "product_lists", "store")
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,15 @@ class AuthenticationError(ToolError):
     code = "AUTH_ERROR"
 
 
+class SuspendedError(ToolError):
+    """The key is right, but the operator has suspended its tenant."""
+
+    code = "AUTH_ERROR"
+
+    def __init__(self) -> None:
+        super().__init__("This tenant is suspended by the operator.")
+
+
 class NotFoundError(ToolError):
     """The order or product does not exist in this store."""
 
@@ -68,6 +77,18 @@ class WriteUncertainError(ToolError):
     """A write was sent and its outcome is unknown: look before trying again."""
 
     code = "WRITE_UNCERTAIN"
+
+
+class ReadOnlyError(ToolError):
+    """The operator made the server, the tenant or the store read-only: details say which scope."""
+
+    code = "READ_ONLY"
+
+
+class StorageUnavailableError(ToolError):
+    """The server cannot record a write (its disk is full, its database locked); nothing was changed."""
+
+    code = "STORAGE_UNAVAILABLE"
 
 
 class InternalError(ToolError):

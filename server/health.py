@@ -15,6 +15,7 @@ from server import __version__
 from server.cache import Cache
 from server.settings import Settings
 from server.storage.database import Database
+from server.storage.disk import DiskReserve
 from server.storage.tables import HEAD
 from server.tenancy.stores import Stores
 
@@ -32,6 +33,7 @@ class Health:
     database: Database
     cache: Cache
     stores: Stores
+    disk: DiskReserve
     started: float
     draining: Callable[[], bool]
 
@@ -42,10 +44,16 @@ class Health:
     async def ready(self) -> tuple[bool, dict[str, Any]]:
         """Whether to send traffic here, and the checks that say so."""
         database, migrations, keys = await asyncio.gather(self._database(), self._migrations(), self._keys())
-        checks = {"database": database, "cache": self._cache(), "migrations": migrations, "keys": keys}
+        checks = {
+            "database": database,
+            "cache": self._cache(),
+            "migrations": migrations,
+            "keys": keys,
+            "disk": self._reserve(),
+        }
         if self.draining():
             checks["draining"] = "the server is stopping"
-        ready = all(result in {"ok", "degraded"} for result in checks.values())
+        ready = all(result == "ok" or result.startswith("degraded") for result in checks.values())
         return ready, {"status": "ready" if ready else "not_ready", "checks": checks}
 
     async def detailed(self) -> dict[str, Any]:
@@ -110,13 +118,19 @@ class Health:
     async def _keys(self) -> str:
         try:
             async with asyncio.timeout(CHECK_SECONDS):
-                fits = await self.stores.master_key_fits()
+                fits = await self.stores.master_keys_fit()
         except Exception as error:  # noqa: BLE001 - as above
             return f"unknown: {type(error).__name__}"
         return "ok" if fits else "MASTER_KEY is not the one that sealed this database"
 
     def _cache(self) -> str:
         return "ok" if self.cache.probe() else "degraded"
+
+    def _reserve(self) -> str:
+        """Reads go on without a reserve, so the server stays in rotation and says what it refuses."""
+        if not self.disk.is_used_up():
+            return "ok"
+        return f"degraded: writes are refused, {self.disk.free_bytes() // 2**20} MiB are free"
 
     def _disk(self) -> dict[str, Any]:
         folder = next(folder for folder in self.database.path.parents if folder.is_dir())

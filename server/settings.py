@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import base64
-import binascii
-import re
+import contextlib
+import hashlib
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+
+from server.rules import KEY_HINT, LOOPBACK, TOOLSETS, problems_of
 
 Environment = Literal["development", "staging", "production"]
 
@@ -21,13 +23,9 @@ def _split(value: object) -> object:
 
 CommaList = Annotated[tuple[str, ...], BeforeValidator(_split)]
 
-SECRET_SETTINGS: Final = ("master_key", "admin_token")
-HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)\Z")
-SQLITE_FILE: Final = re.compile(r"sqlite:///(?!:memory:)[^?]+\Z")
+SECRET_SETTINGS: Final = ("master_key", "admin_token", "tenant_key")
 # Stands for a secret that could not be read, so that the other problems are still found.
-LOOPBACK: Final = ("localhost", "127.0.0.1", "[::1]")
-PLACEHOLDER: Final = "A" * 43
-KEY_HINT: Final = "python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
+PLACEHOLDER: Final = base64.urlsafe_b64encode(hashlib.sha256(b"unreadable").digest()).decode().rstrip("=")
 
 
 class SettingsError(Exception):
@@ -46,13 +44,16 @@ class Settings(BaseModel):
     environment: Environment = Field("development", description="Which rules apply: production refuses unsafe values")
     host: str = Field("127.0.0.1", description="Address to listen on")
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes any free one")
-    database_url: str = Field("sqlite:///data/app.db", description="Where tenants, stores, writes and audit rows live")
+    database_url: str = Field(
+        "sqlite:///data/app.db", description="The SQLite file that holds tenants, stores, writes, audit rows"
+    )
     master_key: SecretStr = Field(
-        description="32 random bytes, base64url: encrypts store keys. Or MASTER_KEY_FILE, a file that holds it"
+        description="32 random bytes in base64url; or several such keys, blanks between them: the first seals, all open"
     )
     admin_token: SecretStr | None = Field(
         None, description="Bearer token for /metrics and /health/detailed; without it both are closed"
     )
+    tenant_key: SecretStr | None = Field(None, description="The tenant key that stdio answers for; needed there only")
     orderdesk_base_url: str = Field(
         "https://app.orderdesk.me/api/v2", pattern=r"^https?://[^\s?#]+$", description="The OrderDesk API"
     )
@@ -63,6 +64,9 @@ class Settings(BaseModel):
     call_deadline_seconds: float = Field(45, gt=0, le=600, description="Limit of a whole tool call, waiting included")
     cache_ttl_orders_seconds: float = Field(15, ge=0, le=86_400, description="How old a cached order may be")
     cache_ttl_products_seconds: float = Field(60, ge=0, le=86_400, description="How old a cached product may be")
+    cache_ttl_store_seconds: float = Field(
+        300, ge=0, le=86_400, description="How old a store's cached settings and folders may be"
+    )
     cache_max_bytes: int = Field(64 * 1024 * 1024, ge=1024, description="Bytes the cache may hold")
     allowed_hosts: CommaList = Field(LOOPBACK, description="Host names answered, without port; others get 421")
     allowed_origins: CommaList = Field(
@@ -73,21 +77,44 @@ class Settings(BaseModel):
     )
     max_body_bytes: int = Field(1024 * 1024, ge=1024, description="Largest request body")
     max_json_depth: int = Field(64, ge=4, le=512, description="Deepest nesting of a request's JSON")
+    toolsets: CommaList = Field(
+        ("stores", "orders", "products"), description=f"Tools offered, by set: any of {', '.join(TOOLSETS)}; or all"
+    )
+    destructive_cap_per_hour: int = Field(
+        500, ge=1, le=1_000_000, description="Objects that one tenant may create, move, delete or batch in any hour"
+    )
+    write_retention_days: int = Field(
+        30, ge=1, le=3650, description="How long writes and their before-images are kept, for writes revert"
+    )
+    audit_retention_days: int = Field(90, ge=1, le=3650, description="How long audit rows are kept")
+    disk_reserve_bytes: int = Field(
+        64 * 1024 * 1024, ge=0, description="Free space under which writes are refused; reads go on"
+    )
     drain_seconds: int = Field(50, ge=1, le=600, description="How long a stopping server waits for calls in flight")
+    stop_timeout_seconds: int = Field(
+        75, ge=1, le=3600, description="When the service manager kills a stopping server; told here to be checked"
+    )
+    proxy_timeout_seconds: int = Field(
+        50, ge=1, le=3600, description="How long the proxy in front waits for an answer; told here to be checked"
+    )
+    client_timeout_seconds: int = Field(
+        60, ge=1, le=3600, description="How long clients wait for an answer; told here to be checked"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged")
 
     @property
-    def master_key_bytes(self) -> bytes:
-        """The 32 bytes of the master key."""
-        return _decode_key(self.master_key.get_secret_value())
+    def master_keys_bytes(self) -> tuple[bytes, ...]:
+        """The master keys, 32 bytes each: the first seals, every one opens."""
+        return tuple(map(_decode_key, split_keys(self.master_key.get_secret_value())))
 
     @classmethod
     def load(cls, environ: Mapping[str, str]) -> Self:
         """Read the settings from `environ`. Raises SettingsError with every problem found, fields and rules alike."""
         values, problems = _read(environ)
         settings, field_problems = _validate(values)
-        problems += field_problems
-        problems += _rule_problems(settings)
+        problems += field_problems + problems_of(settings)
+        if settings.environment == "production":
+            problems += _open_files(environ)
         if problems:
             raise SettingsError(problems)
         return cls.model_validate(values)
@@ -95,6 +122,16 @@ class Settings(BaseModel):
     def public(self) -> dict[str, Any]:
         """The settings with secrets hidden, for /health/detailed and `check`."""
         return self.model_dump(mode="json")
+
+
+def file_variable(name: str) -> str:
+    """The variable that names a file with this secret in it, read when the secret itself is not given."""
+    return name.upper() + "_FILE"
+
+
+def split_keys(text: str) -> list[str]:
+    """The keys in MASTER_KEY or its file: apart by white space, by commas, or both."""
+    return text.replace(",", " ").split()
 
 
 def _decode_key(text: str) -> bytes:
@@ -106,7 +143,7 @@ def _read(environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
     values = {name: environ[name.upper()] for name in Settings.model_fields if environ.get(name.upper())}
     problems = []
     for name in SECRET_SETTINGS:
-        variable = name.upper() + "_FILE"
+        variable = file_variable(name)
         path = environ.get(variable)
         if not path:
             continue
@@ -119,6 +156,17 @@ def _read(environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
             problems.append(f"{variable}: cannot read {path}: {getattr(error, 'strerror', None) or error}")
             values[name] = PLACEHOLDER
     return values, problems
+
+
+def _open_files(environ: Mapping[str, str]) -> list[str]:
+    """A line for each secret's file that every user of this machine can read."""
+    problems = []
+    for variable in map(file_variable, SECRET_SETTINGS):
+        path = environ.get(variable)
+        with contextlib.suppress(OSError):  # a file that is not there is told where it is read
+            if path and Path(path).stat().st_mode & stat.S_IROTH:
+                problems.append(f"{variable}: every user can read {path}; run: chmod o= {path}")
+    return problems
 
 
 def _validate(values: Mapping[str, str]) -> tuple[Settings, list[str]]:
@@ -137,52 +185,3 @@ def _validate(values: Mapping[str, str]) -> tuple[Settings, list[str]]:
                 problems.append(f"{name}: {item['msg'][0].lower()}{item['msg'][1:]}{shown}")
         rest = {"master_key": PLACEHOLDER} | {name: value for name, value in values.items() if name not in bad}
         return Settings.model_validate(rest), problems
-
-
-def _rule_problems(settings: Settings) -> list[str]:
-    """What no single field can see: the key's size, the database's kind, and production's rules."""
-    problems = []
-    try:
-        size = len(settings.master_key_bytes)
-    except (ValueError, binascii.Error):
-        size = -1
-    if size != 32:
-        problems.append(f"MASTER_KEY: must be 32 bytes in base64url; make one with: {KEY_HINT}")
-    if not SQLITE_FILE.match(settings.database_url):
-        problems.append("DATABASE_URL: must be sqlite:///relative/file.db or sqlite:////absolute/file.db")
-    if settings.http_timeout_seconds > settings.call_deadline_seconds:
-        problems.append("HTTP_TIMEOUT_SECONDS: must not be longer than CALL_DEADLINE_SECONDS, which contains it")
-    if not settings.allowed_hosts:
-        problems.append("ALLOWED_HOSTS: must name at least one host")
-    problems += [
-        f"ALLOWED_HOSTS: {host!r} is no host name; give it without scheme, port and path"
-        for host in settings.allowed_hosts
-        if not HOST.match(host)
-    ]
-    try:
-        parts = urlsplit(settings.orderdesk_base_url)
-        usable = parts.hostname is not None and parts.username is None and parts.password is None
-    except ValueError:
-        usable = False
-    if not usable:
-        problems.append("ORDERDESK_BASE_URL: must be http(s)://HOST[:PORT][/PATH], without credentials")
-    if settings.environment == "production":
-        problems += _production_problems(settings)
-    return problems
-
-
-def _production_problems(settings: Settings) -> list[str]:
-    token = settings.admin_token.get_secret_value() if settings.admin_token else ""
-    checks = {
-        "QUERY_TOKEN_ENABLED: must be off in production: keys in URLs end up in logs": settings.query_token_enabled,
-        "ADMIN_TOKEN: production needs one of at least 32 characters": len(token) < 32,
-        "LOG_LEVEL: must not be debug in production": settings.log_level == "debug",
-        "DRAIN_SECONDS: must be longer than CALL_DEADLINE_SECONDS, or a stop cuts calls off": settings.drain_seconds
-        <= settings.call_deadline_seconds,
-        "ORDERDESK_BASE_URL: must be https in production": not settings.orderdesk_base_url.startswith("https://"),
-        "ALLOWED_HOSTS: must name the public host in production, not only loopback": not {
-            host.lower() for host in settings.allowed_hosts
-        }
-        - set(LOOPBACK),
-    }
-    return [problem for problem, broken in checks.items() if broken]

@@ -1,4 +1,4 @@
-"""The Quart app beside the MCP endpoint: health and metrics."""
+"""The Quart app beside the MCP endpoint: health, metrics and OrderDesk's webhook."""
 
 from __future__ import annotations
 
@@ -6,17 +6,20 @@ import hmac
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import orjson
 from prometheus_client import CONTENT_TYPE_LATEST
 from quart import Quart, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from server.health import Health
 from server.telemetry.metrics import Metrics
+from server.webhooks import ANSWERS, Delivery, Webhooks
 
 
 def create_web(
     health: Health,
     metrics: Metrics,
+    webhooks: Webhooks,
     admin_token: str | None,
     *,
     start: Callable[[], Awaitable[None]],
@@ -56,6 +59,17 @@ def create_web(
     @app.get("/metrics")
     async def exposition() -> Response:
         return closed() or Response(metrics.exposition(), 200, content_type=CONTENT_TYPE_LATEST)
+
+    @app.post("/webhooks/orderdesk")
+    async def webhook() -> Response:
+        delivery = Delivery(
+            store_id=request.headers.get("X-Order-Desk-Store-Id", ""),
+            signature=request.headers.get("X-Order-Desk-Hash", ""),
+            content_type=request.headers.get("Content-Type", ""),
+            body=await request.body,
+        )
+        status, body = ANSWERS[await webhooks.receive(delivery)]
+        return Response(orjson.dumps(body), status, content_type="application/json")
 
     @app.errorhandler(HTTPException)
     async def refused(error: HTTPException) -> tuple[Response, int]:

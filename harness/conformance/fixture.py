@@ -31,6 +31,8 @@ def serving_fixture(program: Path, *, logs: Path, environ: Mapping[str, str]) ->
             "MASTER_KEY": secrets.token_urlsafe(32),
             # Streams that the suite leaves behind end by themselves, but not at once.
             "DRAIN_SECONDS": "1",
+            "CALL_DEADLINE_SECONDS": "0.9",
+            "HTTP_TIMEOUT_SECONDS": "0.9",
             "PYTHONPATH": str(REPOSITORY),
         }
         command = Command("fixture", (sys.executable, str(program)), server_environment(settings, environ), REPOSITORY)

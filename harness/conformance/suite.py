@@ -1,10 +1,6 @@
 """The official suite: installed once per lock into a cache folder, asked for its requirement sets, and run."""
 
-import contextlib
-import hashlib
 import json
-import shutil
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,15 +9,14 @@ from pydantic import BaseModel, ValidationError
 
 from harness.errors import HarnessError
 from harness.node import Node, find_node
-from harness.process import Command, ProcessError, child_environment, run, running
+from harness.npm import install_packages
+from harness.process import Command, child_environment, run, running
 from harness.repository import REPOSITORY
 
 PIN = Path(__file__).with_name("suite")
 """The folder of package.json and package-lock.json."""
 CACHE = REPOSITORY / ".cache" / "conformance"
 PACKAGE = "@modelcontextprotocol/conformance"
-NPM_OPTIONS = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier")
-INSTALL_SECONDS = 300.0
 READ_SECONDS = 30.0
 RUN_SECONDS = 300.0
 READ_YAML = 'JSON.stringify(require("yaml").parse(require("fs").readFileSync(process.argv[1], "utf8")))'
@@ -105,48 +100,12 @@ def read_requirements(revision: str, text: str) -> Requirements:
 def install_suite(*, logs: Path, environ: Mapping[str, str], pin: Path = PIN, cache: Path = CACHE) -> Suite:
     """Return the suite that `pin` locks, downloaded only when the cache does not hold it.
 
-    It is made under another name and renamed: what was interrupted is never taken for a whole one. Raises HarnessError
-    when it cannot be installed, or is not the version that is pinned.
+    Raises HarnessError when it cannot be installed, or is not the version that is pinned.
     """
     node = find_node()
+    folder = install_packages(pin, cache, node=node, logs=logs, environ=environ)
     pinned = json.loads((pin / "package.json").read_text("utf-8"))["dependencies"][PACKAGE]
-    folder = cache / hashlib.sha256((pin / "package-lock.json").read_bytes()).hexdigest()[:16]
-    if not folder.is_dir():
-        _install(folder, pin, node, logs, environ)
-    suite = Suite(folder, pinned, node, environ, logs)
-    try:
-        installed = json.loads((suite.package / "package.json").read_text("utf-8"))["version"]
-    except (OSError, ValueError, KeyError):
-        installed = "nothing that can be read"
-    if installed != pinned:
-        raise SuiteError(f"{folder} holds {installed} instead of {PACKAGE} {pinned}; remove that folder")
-    return suite
-
-
-def _install(folder: Path, pin: Path, node: Node, logs: Path, environ: Mapping[str, str]) -> None:
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SuiteError(f"{folder.parent} cannot be made: {error.strerror}") from None
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix="partial-", ignore_cleanup_errors=True) as temporary:
-        partial = Path(temporary) / "suite"
-        partial.mkdir()
-        for name in ("package.json", "package-lock.json"):
-            shutil.copyfile(pin / name, partial / name)
-        # All of the operator's environment: proxies, certificates and the registry are settings of their npm.
-        command = Command("npm", node.npm("ci", *NPM_OPTIONS), environ, partial)
-        try:
-            run(command, logs=logs, seconds=INSTALL_SECONDS)
-        except ProcessError as error:
-            raise SuiteError(f"the suite could not be installed: {_npm_reason(error)}") from error
-        with contextlib.suppress(OSError):  # another run was first
-            partial.rename(folder)
-
-
-def _npm_reason(error: ProcessError) -> str:
-    """The line of npm's that says what went wrong: it comes after codes, and before a stack."""
-    told = (line.removeprefix("npm error ") for line in error.last_lines if line.startswith("npm error "))
-    return next((line for line in told if line.partition(" ")[0] not in {"code", "errno", "syscall"}), str(error))
+    return Suite(folder, pinned, node, environ, logs)
 
 
 def expected_failures(entries: Iterable[str]) -> str:

@@ -57,18 +57,24 @@ def create_tenant(name: str, *, environment: Mapping[str, str], logs: Path) -> s
 
 
 @contextlib.contextmanager
-def serving(*, environment: Mapping[str, str], logs: Path) -> Iterator[Served]:
-    """Yield the server once it is ready. Raises ProcessError when it ends first or is not ready in time."""
+def serving(*, environment: Mapping[str, str], logs: Path, module: str = "server") -> Iterator[Served]:
+    """Yield the server once it is ready. Raises ProcessError when it ends first or is not ready in time.
+
+    `module` is what is run in its place where a test needs a server that is broken on purpose.
+    """
     began = time.perf_counter()
-    with running(_command("server", ("serve",), environment), logs=logs, stop_seconds=STOP_SECONDS) as process:
+    command = _command("server", ("serve",), environment, module)
+    with running(command, logs=logs, stop_seconds=STOP_SECONDS) as process:
         event = process.wait_for_event("server.listening", seconds=READY_SECONDS)
         base_url = f"http://127.0.0.1:{event['port']}"
         _wait_until_ready(base_url, process)
         yield Served(base_url, process, time.perf_counter() - began)
 
 
-def _command(name: str, arguments: tuple[str, ...], environment: Mapping[str, str]) -> Command:
-    return Command(name, (sys.executable, "-m", "server", *arguments), environment, REPOSITORY)
+def _command(
+    name: str, arguments: tuple[str, ...], environment: Mapping[str, str], module: str = "server"
+) -> Command:
+    return Command(name, (sys.executable, "-m", module, *arguments), environment, REPOSITORY)
 
 
 def _wait_until_ready(base_url: str, process: ChildProcess) -> None:

@@ -14,7 +14,8 @@ import orjson
 from prometheus_client import Counter, Gauge, Histogram
 
 from server.edge.guards import HostGuard, too_deep
-from server.protocol.http import Notes, Reply, Request
+from server.protocol.exchange import Notes
+from server.protocol.http import Reply, Request
 from server.protocol.transport import Transport
 from server.telemetry.logging import AccessLog, Logger, redact_text
 from server.telemetry.metrics import Metrics

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict
 from typing import Final
 
 from server.clock import Monotonic
 
 CAPACITY: Final = 20.0
 REFILL_PER_SECOND: Final = 3.0
-# Calls in flight to one account. At 3 a second more are of use only while it hangs.
-PLACES: Final = 10
 
 
 class UpstreamBusyError(Exception):
@@ -26,7 +23,8 @@ class UpstreamBusyError(Exception):
 class UpstreamBucket:
     """Tokens of one account: 20, refilled at 3 a second, corrected by what OrderDesk says is left.
 
-    Other integrations drain the same bucket, so `X-Tokens-Remaining` is believed when it is lower than our count.
+    Other integrations drain the same bucket, and OrderDesk may grant an account more: so `X-Tokens-Remaining` is
+    believed, less what is in flight. A ticket stands for one token spent.
     """
 
     def __init__(self, clock: Monotonic = time.monotonic) -> None:
@@ -36,10 +34,15 @@ class UpstreamBucket:
         self._closed_until = 0.0
         self._turn = asyncio.Lock()
         self._waiting = 0
-        self.places = asyncio.Semaphore(PLACES)
+        self._tickets = 0
+        self._newest_answered = 0
+        self._in_flight: set[int] = set()
 
-    async def acquire(self, patience: float) -> None:
-        """Spend a token, waiting up to `patience` seconds. Raises UpstreamBusyError, at once if hopeless."""
+    async def acquire(self, patience: float) -> int:
+        """Spend a token, waiting up to `patience` seconds; returns its ticket, to be given to `finish`.
+
+        Raises UpstreamBusyError, at once if hopeless.
+        """
         expected = self._wait(self._waiting + 1)
         if expected > patience:
             raise UpstreamBusyError(expected)
@@ -49,15 +52,36 @@ class UpstreamBucket:
                 while (wait := self._wait(1)) > 0:  # noqa: ASYNC110 - time passes, nobody signals that
                     await asyncio.sleep(wait)
                 self._tokens -= 1
+                self._tickets += 1
+                self._in_flight.add(self._tickets)
+                return self._tickets
         except TimeoutError:
             raise UpstreamBusyError(self._wait(self._waiting)) from None
         finally:
             self._waiting -= 1
 
-    def observe(self, remaining: int) -> None:
-        """OrderDesk said how many tokens it has left."""
+    def observe(self, ticket: int, remaining: int) -> None:
+        """The answer to a ticket's request said how many tokens OrderDesk has left.
+
+        An answer that was overtaken by a later request's may only lower the count.
+        """
         self._refill()
-        self._tokens = min(self._tokens, float(remaining))
+        left = float(remaining - len(self._in_flight - {ticket}))
+        if ticket > self._newest_answered:
+            self._newest_answered = ticket
+            # OrderDesk tells whole tokens: where it agrees with our count, ours is the finer one.
+            if not left <= self._tokens < left + 1:
+                self._tokens = min(CAPACITY, left)
+        else:
+            self._tokens = min(self._tokens, left)
+
+    def finish(self, ticket: int) -> None:
+        """The ticket's request is over, answered or not."""
+        self._in_flight.discard(ticket)
+
+    def forget(self) -> None:
+        """OrderDesk is back after it hung: the requests that it never answered will spend no token any more."""
+        self._in_flight.clear()
 
     def close_for(self, seconds: float) -> None:
         """OrderDesk refused: nothing goes out for `seconds`."""
@@ -74,22 +98,3 @@ class UpstreamBucket:
         now = self._clock()
         self._tokens = min(CAPACITY, self._tokens + (now - self._updated) * REFILL_PER_SECOND)
         self._updated = now
-
-
-class UpstreamBuckets:
-    """The buckets by account; beyond `limit` the longest unused are forgotten."""
-
-    def __init__(self, *, limit: int = 10_000, clock: Monotonic = time.monotonic) -> None:
-        self._limit = limit
-        self._clock = clock
-        self._buckets: OrderedDict[str, UpstreamBucket] = OrderedDict()
-
-    def of(self, upstream: str) -> UpstreamBucket:
-        """The bucket of one account."""
-        bucket = self._buckets.get(upstream)
-        if bucket is None:
-            bucket = self._buckets[upstream] = UpstreamBucket(self._clock)
-            if len(self._buckets) > self._limit:
-                self._buckets.popitem(last=False)
-        self._buckets.move_to_end(upstream)
-        return bucket

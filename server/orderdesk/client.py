@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final
@@ -15,23 +14,25 @@ import httpx
 import orjson
 
 from server.clock import Monotonic
-from server.errors import (
-    AuthenticationError,
-    NotFoundError,
-    OrderDeskError,
-    RateLimitError,
-    ToolError,
-    UpstreamUnavailableError,
-    WriteUncertainError,
-)
+from server.errors import RateLimitError, ToolError, UpstreamUnavailableError
 from server.limits import retry_after
-from server.orderdesk.bucket import UpstreamBucket, UpstreamBuckets, UpstreamBusyError
+from server.orderdesk.answers import RATE_LIMITED, TryAgainError, read_answer, uncertain
+from server.orderdesk.breaker import Passage
+from server.orderdesk.bucket import UpstreamBucket, UpstreamBusyError
+from server.orderdesk.places import NoPlaceError
+from server.orderdesk.upstreams import Upstream, Upstreams
 from server.telemetry.logging import Logger
 from server.telemetry.metrics import Metrics
 
 BACKOFF_SECONDS: Final = 0.25
 WRITE_SECONDS: Final = 5.0
-LONGEST_RETRY_AFTER_SECONDS: Final = 3600.0
+# A handshake that takes longer will not come; and until it is done, a write is certain not to have been sent.
+CONNECT_SECONDS: Final = 5.0
+# Fifty stores that hang with all their places in use; a process may have 1024 files open where nobody raised that.
+CONNECTIONS: Final = 500
+POOL_SECONDS: Final = 2.0
+# A try that was given less time and timed out is no sign that OrderDesk is not there.
+FAIR_SECONDS: Final = 5.0
 # A refused connection proves that nothing was sent: the one transport failure after which even a write may be repeated.
 NOTHING_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
@@ -47,7 +48,10 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One call. `endpoint` is the path's template (a metric label), `deadline` is on the monotonic clock."""
+    """One call. `endpoint` is the path's template (a metric label), `deadline` is on the monotonic clock.
+
+    `admit` is awaited when all is ready, just before the request is sent: the ToolError that it raises stops it.
+    """
 
     account: Account
     method: str
@@ -58,15 +62,7 @@ class Request:
     tenant_id: str
     parameters: dict[str, str] = field(default_factory=dict)
     body: object = None
-
-
-class _TryAgainError(Exception):
-    """A try that failed in a way that another may not."""
-
-    def __init__(self, reason: str, wait: float | None = None) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.wait = wait
+    admit: Callable[[], Awaitable[None]] | None = None
 
 
 class NotAppliedError(Exception):
@@ -105,7 +101,7 @@ class OrderDeskClient:
             base_url=base_url,
             timeout=timeout,
             cookies=no_cookies,
-            limits=httpx.Limits(max_connections=100, keepalive_expiry=30),
+            limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=100, keepalive_expiry=30),
         )
         self._timeout = timeout
         self._retries = retries
@@ -113,7 +109,8 @@ class OrderDeskClient:
         self._logger = logger
         self._clock = clock
         self._jitter = jitter
-        self._buckets = UpstreamBuckets(clock=clock)
+        self._upstreams = Upstreams(clock=clock)
+        metrics.breakers_open.set_function(self._upstreams.open_breakers)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -121,18 +118,16 @@ class OrderDeskClient:
 
     async def send(self, request: Request) -> dict[str, Any]:
         """The body of OrderDesk's success. Raises the ToolError that tells what went wrong, or NotAppliedError."""
-        failure: _TryAgainError | None = None
+        upstream = self._upstreams.of(request.account.upstream)
+        failure: TryAgainError | None = None
         for number in range(self._retries + 1):
             if failure is not None:
                 self._metrics.orderdesk_retries.labels(failure.reason).inc()
                 await self._pause(request, failure, number)
-            bucket = self._buckets.of(request.account.upstream)
-            async with self._place(request, bucket):
-                await self._token(request, bucket)
-                try:
-                    return await self._try(request)
-                except _TryAgainError as error:
-                    failure = error
+            try:
+                return await self._pass(request, upstream)
+            except TryAgainError as error:
+                failure = error
             if request.method != "GET":
                 self._metrics.orderdesk_retries.labels(failure.reason).inc()
                 await self._pause(request, failure, 1)
@@ -140,22 +135,36 @@ class OrderDeskClient:
         assert failure is not None
         raise self._gave_up(request, failure)
 
-    @asynccontextmanager
-    async def _place(self, request: Request, bucket: UpstreamBucket) -> AsyncIterator[None]:
-        """One of the account's few places: a store that hangs must not use up the connections of all others."""
+    async def _pass(self, request: Request, upstream: Upstream) -> dict[str, Any]:
+        """One try, once the breaker lets it through and a place, a token and the caller's own leave are there."""
+        breaker = upstream.breaker
+        passage = breaker.enter()
         try:
-            async with asyncio.timeout(request.deadline - self._clock()):
-                await bucket.places.acquire()
-        except TimeoutError:
+            if passage.probe:  # it must not wait for the places of those that hang
+                return await self._when_admitted(request, upstream, passage)
+            async with upstream.places.held(request.deadline - self._clock(), lambda: breaker.check(passage)) as extra:
+                passage.probe = extra
+                return await self._when_admitted(request, upstream, passage)
+        except NoPlaceError:
             raise UpstreamUnavailableError(
                 "OrderDesk did not answer this store's earlier calls in time; nothing was changed.", reason="busy"
             ) from None
-        try:
-            yield
         finally:
-            bucket.places.release()
+            breaker.leave(passage)
 
-    async def _token(self, request: Request, bucket: UpstreamBucket) -> None:
+    async def _when_admitted(self, request: Request, upstream: Upstream, passage: Passage) -> dict[str, Any]:
+        ticket = await self._token(request, upstream.bucket)
+        try:
+            if request.admit is not None:
+                await request.admit()
+                self._patience(request)
+            upstream.breaker.send(passage)
+            return await self._try(request, upstream, passage, ticket)
+        finally:
+            upstream.bucket.finish(ticket)
+
+    def _patience(self, request: Request) -> float:
+        """Seconds for which the request may still wait to be sent. Raises UpstreamUnavailableError without any."""
         patience = request.deadline - self._clock()
         if request.method != "GET":
             # A write that is sent with no time left can only end as uncertain: it needs time to be answered.
@@ -164,14 +173,17 @@ class OrderDeskClient:
             raise UpstreamUnavailableError(
                 "Too little time was left to ask OrderDesk; nothing was changed.", reason="deadline"
             )
+        return patience
+
+    async def _token(self, request: Request, bucket: UpstreamBucket) -> int:
         try:
-            await bucket.acquire(patience)
+            return await bucket.acquire(self._patience(request))
         except UpstreamBusyError as busy:
             label = self._metrics.tenant_label(request.tenant_id)
             self._metrics.rate_limit_hits.labels(label, "orderdesk").inc()
             raise _rate_limited(busy.seconds) from None
 
-    async def _pause(self, request: Request, failure: _TryAgainError, number: int) -> None:
+    async def _pause(self, request: Request, failure: TryAgainError, number: int) -> None:
         wait = failure.wait
         if wait is None:
             wait = BACKOFF_SECONDS * 2 ** (number - 1) * (0.5 + self._jitter())
@@ -179,7 +191,7 @@ class OrderDeskClient:
             raise self._gave_up(request, failure)
         await asyncio.sleep(wait)
 
-    async def _try(self, request: Request) -> dict[str, Any]:
+    async def _try(self, request: Request, upstream: Upstream, passage: Passage, ticket: int) -> dict[str, Any]:
         started = self._clock()
         status = "error"
         limit = max(0.001, min(self._timeout, request.deadline - started))
@@ -190,10 +202,13 @@ class OrderDeskClient:
             status = str(response.status_code)
         except (httpx.HTTPError, TimeoutError) as error:
             status = type(error).__name__
+            late = isinstance(error, httpx.TimeoutException | TimeoutError)
+            # No free connection of ours says nothing about OrderDesk, nor does a time-out that left it hardly any time.
+            if not isinstance(error, httpx.PoolTimeout) and (not late or limit >= min(self._timeout, FAIR_SECONDS)):
+                self._not_there(request, upstream, passage)
             if request.method == "GET" or isinstance(error, NOTHING_SENT):
-                late = isinstance(error, httpx.TimeoutException | TimeoutError)
-                raise _TryAgainError("timeout" if late else "connection") from None
-            raise _uncertain() from None
+                raise TryAgainError("timeout" if late else "connection") from None
+            raise uncertain() from None
         finally:
             elapsed = self._clock() - started
             self._metrics.orderdesk_calls.labels(request.endpoint, request.method, status).inc()
@@ -206,7 +221,24 @@ class OrderDeskClient:
                 status=status,
                 duration_ms=round(elapsed * 1000, 1),
             )
-        return self._read(request, response)
+        if response.status_code >= 500:
+            self._not_there(request, upstream, passage)
+        else:
+            self._there(request, upstream, passage)
+        return self._read(request, response, upstream.bucket, ticket)
+
+    def _not_there(self, request: Request, upstream: Upstream, passage: Passage) -> None:
+        if upstream.breaker.failed(passage):
+            self._metrics.breaker_openings.inc()
+            self._logger.warning("breaker.opened", request_id=request.request_id, store_id=request.account.store_id)
+            upstream.places.look()
+
+    def _there(self, request: Request, upstream: Upstream, passage: Passage) -> None:
+        if upstream.breaker.answered(passage):
+            self._logger.warning("breaker.closed", request_id=request.request_id, store_id=request.account.store_id)
+        if passage.probe:
+            upstream.places.forget()
+            upstream.bucket.forget()
 
     def _build(self, request: Request, limit: float) -> httpx.Request:
         headers = {
@@ -224,42 +256,22 @@ class OrderDeskClient:
             params=request.parameters or None,
             headers=headers,
             content=content,
-            timeout=limit,
+            timeout=httpx.Timeout(limit, connect=min(limit, CONNECT_SECONDS), pool=min(limit, POOL_SECONDS)),
         )
 
-    def _read(self, request: Request, response: httpx.Response) -> dict[str, Any]:
-        bucket = self._buckets.of(request.account.upstream)
+    def _read(self, request: Request, response: httpx.Response, bucket: UpstreamBucket, ticket: int) -> dict[str, Any]:
         remaining = response.headers.get("X-Tokens-Remaining", "")
         if remaining.isascii() and remaining.isdigit():
-            bucket.observe(int(remaining))
-        if response.status_code == 429:
-            wait = _seconds(response.headers.get("X-Retry-After"))
-            bucket.close_for(wait)
-            raise _TryAgainError("rate_limited", wait)
-        reading = request.method == "GET"
-        if response.status_code >= 500:
-            if reading:
-                raise _TryAgainError(
-                    f"http_{response.status_code}", _seconds_or_none(response.headers.get("X-Retry-After"))
-                )
-            raise _uncertain()
-        body = _json(response.content)
-        if response.status_code in {401, 403}:
-            raise AuthenticationError("OrderDesk refused the store's API key.", http_status=response.status_code)
-        message = str(body.get("message", ""))[:200] if isinstance(body, dict) else ""
-        if response.status_code == 404 or (_failed(body) and "not found" in message.lower()):
-            raise NotFoundError(message or "OrderDesk does not know it.")
-        if not response.is_success or _failed(body):
-            raise OrderDeskError(message or "OrderDesk refused the request.", http_status=response.status_code)
-        # Whatever does not say that it succeeded did not: a maintenance page in JSON confirms no write.
-        if isinstance(body, dict) and body.get("status") == "success":
-            return body
-        if reading:
-            raise _TryAgainError("unreadable")
-        raise _uncertain()
+            bucket.observe(ticket, int(remaining))
+        try:
+            return read_answer(response, reading=request.method == "GET")
+        except TryAgainError as error:
+            if error.reason == RATE_LIMITED:
+                bucket.close_for(error.wait or 1.0)
+            raise
 
-    def _gave_up(self, request: Request, failure: _TryAgainError) -> RateLimitError | UpstreamUnavailableError:
-        if failure.reason == "rate_limited":
+    def _gave_up(self, request: Request, failure: TryAgainError) -> RateLimitError | UpstreamUnavailableError:
+        if failure.reason == RATE_LIMITED:
             label = self._metrics.tenant_label(request.tenant_id)
             self._metrics.rate_limit_hits.labels(label, "orderdesk").inc()
             return _rate_limited(failure.wait or 1)
@@ -268,36 +280,7 @@ class OrderDeskClient:
         )
 
 
-def _failed(body: object) -> bool:
-    """OrderDesk reports errors inside HTTP 200 too."""
-    return isinstance(body, dict) and body.get("status") == "error"
-
-
-def _json(content: bytes) -> object:
-    try:
-        return orjson.loads(content)
-    except orjson.JSONDecodeError:
-        return None
-
-
-def _seconds(header: str | None) -> float:
-    """X-Retry-After in seconds; one second where OrderDesk does not say."""
-    return _seconds_or_none(header) or 1.0
-
-
-def _seconds_or_none(header: str | None) -> float | None:
-    try:
-        seconds = float(header) if header else 0.0
-    except ValueError:
-        return None
-    return min(seconds, LONGEST_RETRY_AFTER_SECONDS) if seconds > 0 else None
-
-
 def _rate_limited(seconds: float) -> RateLimitError:
     return RateLimitError(
         "OrderDesk's rate limit for this store is used up.", retry_after_seconds=retry_after(seconds), limit="orderdesk"
     )
-
-
-def _uncertain() -> WriteUncertainError:
-    return WriteUncertainError("The write was sent to OrderDesk and its outcome is not known.")

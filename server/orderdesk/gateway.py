@@ -2,52 +2,65 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from server.orderdesk.client import Account, OrderDeskClient, Request
 
 if TYPE_CHECKING:
+    from server.brakes import Brakes
     from server.tenancy.stores import Store, Stores
     from server.tools.call import Call
 
 
 class Gateway:
-    """Sends a call's requests to the account behind one of the tenant's stores."""
+    """Sends a call's requests to the account behind one of the tenant's stores.
 
-    def __init__(self, client: OrderDeskClient, stores: Stores) -> None:
+    `endpoint` is a path's template, such as /orders/{id}/shipments/{id}: a metric label; `ids` fill it.
+    """
+
+    def __init__(self, client: OrderDeskClient, stores: Stores, brakes: Brakes) -> None:
         self._client = client
         self._stores = stores
+        self._brakes = brakes
 
     async def get(
-        self, call: Call, store: Store, endpoint: str, path: str, parameters: dict[str, str] | None = None
+        self, call: Call, store: Store, endpoint: str, *ids: str, parameters: dict[str, str] | None = None
     ) -> dict[str, Any]:
-        """The body of a read. `endpoint` is the template of `path`."""
-        return await self._send(call, store, "GET", endpoint, path, parameters or {}, None)
+        """The body of a read."""
+        return await self._client.send(self._request(call, store, "GET", endpoint, ids, parameters or {}, None))
 
-    async def put(self, call: Call, store: Store, endpoint: str, path: str, body: object) -> dict[str, Any]:
-        """The body of OrderDesk's answer to a write. Raises WriteUncertainError when there is none."""
-        return await self._send(call, store, "PUT", endpoint, path, {}, body)
+    async def write(
+        self, call: Call, store: Store, method: str, endpoint: str, *ids: str, body: object = None
+    ) -> dict[str, Any]:
+        """The body of OrderDesk's answer to a POST, PUT or DELETE.
 
-    async def _send(
+        Raises WriteUncertainError when there is none, NotAppliedError when it is certain that nothing was done. A brake
+        that was pulled while the request waited for its turn stops it here.
+        """
+        request = self._request(call, store, method, endpoint, ids, {}, body)
+        return await self._client.send(request)
+
+    def _request(
         self,
         call: Call,
         store: Store,
         method: str,
         endpoint: str,
-        path: str,
+        ids: tuple[str, ...],
         parameters: dict[str, str],
         body: object,
-    ) -> dict[str, Any]:
-        return await self._client.send(
-            Request(
-                account=Account(store.store_id, store.upstream, self._stores.api_key(store)),
-                method=method,
-                endpoint=endpoint,
-                path=path,
-                request_id=call.request_id,
-                deadline=call.deadline,
-                tenant_id=call.caller.tenant_id,
-                parameters=parameters,
-                body=body,
-            )
+    ) -> Request:
+        admit = None if method == "GET" else partial(self._brakes.refuse_write, store.tenant_id, store.id)
+        return Request(
+            account=Account(store.store_id, store.upstream, self._stores.api_key(store)),
+            method=method,
+            endpoint=endpoint,
+            path=endpoint.replace("{id}", "{}").format(*ids),
+            request_id=call.request_id,
+            deadline=call.deadline,
+            tenant_id=call.caller.tenant_id,
+            parameters=parameters,
+            body=body,
+            admit=admit,
         )

@@ -1,88 +1,37 @@
-"""Orders: read through the cache, updated by fetch, merge, re-check and whole-object PUT, one at a time."""
+"""Orders as clients read them: through the cache."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
-from sqlalchemy.exc import SQLAlchemyError
 
 from server.cache import Cache, Key
-from server.errors import ConflictError, ToolError, UpstreamUnavailableError, WriteUncertainError
-from server.locks import BusyError, KeyedLocks
-from server.orderdesk.client import NotAppliedError
-from server.orderdesk.gateway import Gateway
+from server.errors import NotFoundError
+from server.orderdesk.desk import Desk
+from server.orderdesk.kinds import ORDER, Kind, Reference
 from server.orderdesk.listing import entries, pagination
-from server.orderdesk.merge import Order, differences, merge, same, shows
-from server.writes import Write, WriteLedger
+from server.orderdesk.sources import LIMIT, from_source, source_filters
 
 if TYPE_CHECKING:
-    from server.clock import Monotonic
-    from server.telemetry.logging import Logger
     from server.tenancy.stores import Store
     from server.tools.call import Call
 
-ORDERS: Final = "/orders"
-ORDER: Final = "/orders/{id}"
-
-
-def utc_now() -> str:
-    """Now as OrderDesk writes dates."""
-    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
-@dataclass(frozen=True, slots=True)
-class Update:
-    """A wanted change of one order."""
-
-    order_id: str
-    changes: dict[str, Any]
-    idempotency_key: str | None
+# Where an order holds its parts, by the name that their own paths answer with.
+PARTS: Final = {"order_item": "order_items", "shipment": "order_shipments"}
 
 
 class Orders:
     """The orders of any store."""
 
-    def __init__(
-        self,
-        gateway: Gateway,
-        cache: Cache,
-        ledger: WriteLedger,
-        logger: Logger,
-        *,
-        ttl: float,
-        retries: int,
-        clock: Monotonic,
-        now: Callable[[], str] = utc_now,
-    ) -> None:
-        self._gateway = gateway
+    def __init__(self, desk: Desk, cache: Cache, *, ttl: float) -> None:
+        self._desk = desk
         self._cache = cache
-        self._ledger = ledger
-        self._logger = logger
         self._ttl = ttl
-        self._retries = retries
-        self._clock = clock
-        self._now = now
-        self._locks = KeyedLocks()
 
     async def page(self, call: Call, store: Store, limit: int, offset: int, filters: dict[str, str]) -> dict[str, Any]:
         """A page of orders, with its pagination and whether it was cached."""
-        parameters = {**filters, "limit": str(limit), "offset": str(offset)}
-
-        async def fetch() -> bytes:
-            body = await self._gateway.get(call, store, ORDERS, ORDERS, parameters)
-            orders = entries(body, "orders")
-            page = pagination(count=len(orders), limit=limit, offset=offset, total=body.get("total_records"))
-            # Neither part holds a newline, so a cached page is only cut, never parsed.
-            return orjson.dumps(orders) + b"\n" + orjson.dumps(page)
-
-        identity = orjson.dumps(parameters, option=orjson.OPT_SORT_KEYS).decode()
-        encoded, cached = await self._cache.get(
-            Key.of(store, "order_lists", identity), self._ttl, fetch, deadline=call.deadline
-        )
+        encoded, cached = await self._page(call, store, limit, offset, filters)
         orders, page = encoded.split(b"\n")
         return {
             "status": "success",
@@ -91,150 +40,61 @@ class Orders:
             "cached": cached,
         }
 
+    async def from_source(self, call: Call, store: Store, source_id: str, source_name: str | None) -> dict[str, Any]:
+        """The orders that came from exactly that source, and whether they were cached."""
+        encoded, cached = await self._page(call, store, LIMIT, 0, source_filters(source_id, source_name))
+        orders = from_source(orjson.loads(encoded.split(b"\n")[0]), source_id, source_name)
+        return {"status": "success", "orders": orders, "count": len(orders), "cached": cached}
+
     async def get(self, call: Call, store: Store, order_id: str) -> dict[str, Any]:
         """One order as encoded JSON, and whether it was cached. Raises NotFoundError."""
-
-        async def fetch() -> bytes:
-            return orjson.dumps(await self._fetch(call, store, order_id))
-
-        encoded, cached = await self._cache.get(
-            Key.of(store, "orders", order_id), self._ttl, fetch, deadline=call.deadline
-        )
+        encoded, cached = await self._encoded(call, store, order_id)
         return {"status": "success", "order": orjson.Fragment(encoded), "cached": cached}
 
-    async def preview(self, call: Call, store: Store, update: Update) -> dict[str, Any]:
-        """What `update` would change, nothing being changed."""
-        order = await self._fetch(call, store, update.order_id)
-        merged = merge(order, update.changes, self._now())
+    async def parts(
+        self, call: Call, store: Store, order_id: str, member: str, limit: int, offset: int
+    ) -> dict[str, Any]:
+        """A page of an order's items or shipments, which are read from the order: one cache entry, always in step."""
+        found, cached = await self._parts(call, store, order_id, member)
+        page = found[offset : offset + limit]
         return {
             "status": "success",
-            "dry_run": True,
-            "changes": differences(order, merged),
-            "message": f"Order {update.order_id} was not changed: this was a dry run",
+            member: page,
+            "pagination": pagination(count=len(page), limit=limit, offset=offset, total=len(found)),
+            "cached": cached,
         }
 
-    async def update(self, call: Call, store: Store, update: Update) -> dict[str, Any]:
-        """Carry out `update`. The result is returned only when OrderDesk confirmed it, or shows it.
+    async def part(self, call: Call, store: Store, kind: Kind, order_id: str, part_id: str) -> dict[str, Any]:
+        """One item or shipment of an order. Raises NotFoundError."""
+        member = PARTS[kind.member]
+        found, cached = await self._parts(call, store, order_id, member)
+        for part in found:
+            if isinstance(part, dict) and str(part.get("id")) == part_id:
+                return {"status": "success", kind.title.lower(): part, "cached": cached}
+        raise NotFoundError(f"Order {order_id} has no {kind.title.lower()} {part_id}.")
 
-        Raises ConflictError when others kept changing the order, WriteUncertainError when the outcome is not known.
-        """
-        write = Write.of(call, store.store_id, update.order_id, update.idempotency_key, update.changes)
-        try:
-            async with self._locks.hold((store.upstream, update.order_id), call.deadline - self._clock()):
-                earlier = await self._ledger.replay(write)
-                if earlier is not None:
-                    return {**earlier, "replayed": True}
-                return await self._update_alone(call, store, update, write)
-        except BusyError:
-            raise UpstreamUnavailableError(
-                "Other writes to this order did not end in time; nothing was changed.", reason="order_busy"
-            ) from None
+    async def _parts(self, call: Call, store: Store, order_id: str, member: str) -> tuple[list[Any], bool]:
+        encoded, cached = await self._encoded(call, store, order_id)
+        return entries(orjson.loads(encoded), member), cached
 
-    async def _update_alone(self, call: Call, store: Store, update: Update, write: Write) -> dict[str, Any]:
-        order = await self._fetch(call, store, update.order_id)
-        merged = merge(order, update.changes, self._now())
-        if same(merged, order):
-            unchanged = _result(order, f"Order {update.order_id} has these values already; nothing was written")
-            if update.idempotency_key is not None:
-                await self._ledger.done(await self._ledger.begin(write), write.tenant_id, unchanged)
-            return unchanged
-        write_id = await self._ledger.begin(write)
-        try:
-            written = await self._put_unchanged(call, store, update, order, merged)
-        except ToolError as error:
-            await self._keep(call, write_id, self._ledger.failed(write_id, error))
-            raise
-        except Exception as error:
-            self._logger.exception("writes.crashed", request_id=call.request_id, write_id=write_id)
-            uncertain = WriteUncertainError("The server failed while writing; read the order before trying again.")
-            await self._keep(call, write_id, self._ledger.failed(write_id, uncertain))
-            raise uncertain from error
-        result = _result(written, f"Order {update.order_id} updated successfully")
-        await self._keep(call, write_id, self._ledger.done(write_id, write.tenant_id, result))
-        return result
+    async def _page(
+        self, call: Call, store: Store, limit: int, offset: int, filters: dict[str, str]
+    ) -> tuple[bytes, bool]:
+        """The orders and the pagination of a page, encoded, a line each, and whether they were cached."""
+        parameters = {**filters, "limit": str(limit), "offset": str(offset)}
 
-    async def _keep(self, call: Call, write_id: str, settling: Awaitable[None]) -> None:
-        """Settle the intent. What happened happened: whatever ails the ledger, the client must hear the outcome."""
-        try:
-            await settling
-        except SQLAlchemyError as error:
-            self._logger.error(
-                "writes.outcome_not_kept", request_id=call.request_id, write_id=write_id, error=type(error).__name__
-            )
+        async def fetch() -> bytes:
+            body = await self._desk.at(call, store).list(ORDER, parameters=parameters)
+            orders = entries(body, "orders")
+            page = pagination(count=len(orders), limit=limit, offset=offset, total=body.get("total_records"))
+            # Neither part holds a newline, so a cached page is only cut, never parsed.
+            return orjson.dumps(orders) + b"\n" + orjson.dumps(page)
 
-    async def _put_unchanged(self, call: Call, store: Store, update: Update, order: Order, merged: Order) -> Order:
-        """PUT `merged` if the order is still as it was fetched; else merge anew, a bounded number of times.
+        identity = orjson.dumps(parameters, option=orjson.OPT_SORT_KEYS).decode()
+        return await self._cache.get(Key.of(store, "order_lists", identity), self._ttl, fetch, deadline=call.deadline)
 
-        The whole order is compared, not `date_updated` alone: that has a resolution of one second. Between the
-        re-check and OrderDesk's own write there remains a moment in which a foreign change is overwritten.
-        """
-        refused: ToolError | None = None
-        for _ in range(self._retries + 1):
-            latest = await self._fetch(call, store, update.order_id)
-            if latest == order:
-                try:
-                    return await self._put(call, store, update, merged)
-                except NotAppliedError as error:
-                    refused = error.error
-                    continue
-            order, merged = latest, merge(latest, update.changes, self._now())
-            if same(merged, order):
-                return order
-        raise refused or ConflictError(
-            f"Order {update.order_id} kept being changed by others; nothing was written.",
-            retries_attempted=self._retries,
-        )
+    async def _encoded(self, call: Call, store: Store, order_id: str) -> tuple[bytes, bool]:
+        async def fetch() -> bytes:
+            return orjson.dumps(await self._desk.at(call, store).fetch(Reference(ORDER, (order_id,))))
 
-    async def _put(self, call: Call, store: Store, update: Update, merged: Order) -> Order:
-        try:
-            body = await self._gateway.put(call, store, ORDER, f"{ORDERS}/{update.order_id}", merged)
-        except WriteUncertainError as error:
-            return await self._look_up(call, store, update, error)
-        finally:
-            self._invalidate(store, update.order_id)
-        answered = body.get("order")
-        order = answered if isinstance(answered, dict) else await self._fetch_written(call, store, update, merged)
-        absent = [name for name, value in update.changes.items() if not shows(order, {name: value})]
-        if absent:
-            raise WriteUncertainError(
-                f"OrderDesk confirmed the update, but the order does not show it: {', '.join(absent)}. Read the order.",
-                order_id=update.order_id,
-                fields=absent,
-            )
-        return order
-
-    async def _look_up(self, call: Call, store: Store, update: Update, error: WriteUncertainError) -> Order:
-        """The order, if it shows the change."""
-        try:
-            order = await self._fetch(call, store, update.order_id)
-        except ToolError:
-            raise error from None
-        if shows(order, update.changes):
-            return order
-        raise WriteUncertainError(
-            "The write was sent to OrderDesk without an answer, and the order does not show it yet. "
-            "Read the order before trying again.",
-            order_id=update.order_id,
-        )
-
-    async def _fetch_written(self, call: Call, store: Store, update: Update, merged: Order) -> Order:
-        """OrderDesk confirmed without showing the order: what it holds now, or what was sent if it cannot be read."""
-        try:
-            return await self._fetch(call, store, update.order_id)
-        except ToolError:
-            return merged
-
-    async def _fetch(self, call: Call, store: Store, order_id: str) -> Order:
-        body = await self._gateway.get(call, store, ORDER, f"{ORDERS}/{order_id}")
-        order = body.get("order")
-        if not isinstance(order, dict):
-            raise UpstreamUnavailableError("OrderDesk answered without an order.", reason="unexpected_body")
-        return order
-
-    def _invalidate(self, store: Store, order_id: str) -> None:
-        self._cache.invalidate(store.upstream, "orders", order_id)
-        self._cache.invalidate(store.upstream, "order_lists")
-
-
-def _result(order: Order, message: str) -> dict[str, Any]:
-    return {"status": "success", "order": order, "message": message}
+        return await self._cache.get(Key.of(store, "orders", order_id), self._ttl, fetch, deadline=call.deadline)

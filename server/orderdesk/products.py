@@ -8,26 +8,27 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from server.cache import Cache, Key
-from server.errors import UpstreamUnavailableError
-from server.orderdesk.gateway import Gateway
+from server.orderdesk.desk import Desk, Seat
+from server.orderdesk.kinds import PRODUCT, Reference
 from server.orderdesk.listing import entries, pagination
 
 if TYPE_CHECKING:
+    from server.orderdesk.merge import JsonObject
     from server.tenancy.stores import Store
     from server.tools.call import Call
 
-ITEMS: Final = "/inventory-items"
-ITEM: Final = "/inventory-items/{id}"
 SEARCH_PAGE: Final = 100
 SEARCH_PAGES: Final = 20
+# Ten calls: half of what a store's rate limit allows at once.
+CODES_LOOKED_AT: Final = 1_000
 SEARCHED_FIELDS: Final = ("name", "code", "manufacturer_sku")
 
 
 class Products:
     """The products of any store."""
 
-    def __init__(self, gateway: Gateway, cache: Cache, *, ttl: float) -> None:
-        self._gateway = gateway
+    def __init__(self, desk: Desk, cache: Cache, *, ttl: float) -> None:
+        self._desk = desk
         self._cache = cache
         self._ttl = ttl
 
@@ -50,11 +51,7 @@ class Products:
         """One product as encoded JSON, and whether it was cached. Raises NotFoundError."""
 
         async def fetch() -> bytes:
-            body = await self._gateway.get(call, store, ITEM, f"{ITEMS}/{product_id}")
-            item = body.get("inventory_item")
-            if not isinstance(item, dict):
-                raise UpstreamUnavailableError("OrderDesk answered without a product.", reason="unexpected_body")
-            return orjson.dumps(item)
+            return orjson.dumps(await self._desk.at(call, store).fetch(Reference(PRODUCT, (product_id,))))
 
         encoded, cached = await self._cache.get(
             Key.of(store, "products", product_id), self._ttl, fetch, deadline=call.deadline
@@ -64,7 +61,7 @@ class Products:
     async def _fetch_page(self, call: Call, store: Store, limit: int, offset: int) -> tuple[dict[str, Any], bool]:
         async def fetch() -> bytes:
             parameters = {"limit": str(limit), "offset": str(offset)}
-            body = await self._gateway.get(call, store, ITEMS, ITEMS, parameters)
+            body = await self._desk.at(call, store).list(PRODUCT, parameters=parameters)
             return orjson.dumps({"products": entries(body, "inventory_items"), "total": body.get("total_records")})
 
         encoded, cached = await self._cache.get(
@@ -90,3 +87,23 @@ class Products:
 
 def _matches(item: object, wanted: str) -> bool:
     return isinstance(item, dict) and any(wanted in str(item.get(name, "")).casefold() for name in SEARCHED_FIELDS)
+
+
+async def with_code(seat: Seat, body: JsonObject) -> JsonObject | None:
+    """The product that has the code of `body`, past the cache.
+
+    Where OrderDesk says that the store has more than CODES_LOOKED_AT products, none is looked at: a part of them would
+    not tell that the code is free, nor to whom it belongs.
+    """
+    for offset in range(0, CODES_LOOKED_AT, SEARCH_PAGE):
+        page = await seat.list(PRODUCT, parameters={"limit": str(SEARCH_PAGE), "offset": str(offset)})
+        products = entries(page, "inventory_items")
+        total = pagination(count=0, limit=SEARCH_PAGE, offset=offset, total=page.get("total_records"))["total"]
+        if total is not None and total > CODES_LOOKED_AT:
+            return None
+        for product in products:
+            if isinstance(product, dict) and product.get("code") == body["code"]:
+                return product
+        if len(products) < SEARCH_PAGE:
+            return None
+    return None

@@ -1,1 +1,1 @@
-"""MCP over Streamable HTTP, both eras on one endpoint."""
+"""MCP: one dispatcher for both eras, and its two transports, Streamable HTTP and stdio."""

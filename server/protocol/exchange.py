@@ -1,18 +1,31 @@
-"""One JSON-RPC request being answered: who asks, in which era, and the way back to the client while it runs."""
+"""One JSON-RPC message on its way through: how it arrived, who asks, what was learned, and the way back meanwhile."""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
-from server.protocol.http import Notes
 from server.protocol.messages import RequestId
 from server.tenancy.tenants import Caller
+
+
+@dataclass(slots=True)
+class Notes:
+    """What is learned about a request on the way, for its log line and the error count.
+
+    `protocol_error` is set where the answer is an error of the protocol, not of a tool.
+    """
+
+    tenant_id: str | None = None
+    rpc_method: str | None = None
+    tool: str | None = None
+    error_code: str | None = None
+    protocol_error: bool = False
 
 
 class NoChannelError(Exception):
@@ -27,9 +40,9 @@ class Channel:
     """
 
     tenant_id: str
-    message_id: RequestId | None
     questions: dict[tuple[str, str], asyncio.Future[dict[str, Any]]]
     may_ask: bool
+    message_id: RequestId | None = None
     outbox: asyncio.Queue[bytes] = field(default_factory=asyncio.Queue)
 
     def notify(self, method: str, params: dict[str, Any]) -> None:
@@ -37,7 +50,7 @@ class Channel:
         self.outbox.put_nowait(orjson.dumps({"jsonrpc": "2.0", "method": method, "params": params}))
 
     async def ask(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
-        """Send a request and return the client's response message, which arrives as a POST of its own.
+        """Send a request and return the client's response message, which arrives as a message of its own.
 
         Only the same tenant can answer, and only under an id that cannot be guessed. Raises NoChannelError where the
         era has no requests from servers.
@@ -52,6 +65,23 @@ class Channel:
             return answer
         finally:
             del self.questions[self.tenant_id, identity]
+
+
+@dataclass(slots=True)
+class Arrival:
+    """How a message came in: from whom, under which request id, and in which era (`version` where the transport knows).
+
+    `headers` is what a modern envelope must agree with, None where the transport has none; `channel` is None where
+    nothing can be said before the result.
+    """
+
+    caller: Caller
+    request_id: str
+    notes: Notes
+    modern: bool
+    version: str | None = None
+    headers: Mapping[bytes, bytes] | None = None
+    channel: Channel | None = None
 
 
 @dataclass(slots=True)

@@ -1,26 +1,39 @@
-"""HTTP as the transport sees it: a request that was read whole, and a reply, whole or streamed."""
+"""HTTP as the transport sees it: a request that was read whole, a reply, whole or streamed, and errors' statuses."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import Final
+
+from mcp_types import (
+    HEADER_MISMATCH,
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    METHOD_NOT_FOUND,
+    MISSING_REQUIRED_CLIENT_CAPABILITY,
+    PARSE_ERROR,
+    UNSUPPORTED_PROTOCOL_VERSION,
+)
+
+from server.protocol.exchange import Notes
+from server.protocol.messages import ProtocolError
 
 Headers = tuple[tuple[bytes, bytes], ...]
 JSON_HEADERS: Headers = ((b"content-type", b"application/json"),)
 
-
-@dataclass(slots=True)
-class Notes:
-    """What is learned about a request on the way, for its log line and the error count.
-
-    `protocol_error` is set where the answer is an error of the protocol, not of a tool.
-    """
-
-    tenant_id: str | None = None
-    rpc_method: str | None = None
-    tool: str | None = None
-    error_code: str | None = None
-    protocol_error: bool = False
+# The 2026-07-28 revision ties these errors to HTTP statuses; all others travel in a 200.
+MODERN_STATUS: Final = {
+    PARSE_ERROR: 400,
+    INVALID_REQUEST: 400,
+    INVALID_PARAMS: 400,
+    METHOD_NOT_FOUND: 404,
+    HEADER_MISMATCH: 400,
+    MISSING_REQUIRED_CLIENT_CAPABILITY: 400,
+    UNSUPPORTED_PROTOCOL_VERSION: 400,
+}
+# A body that is no request has no request to answer, in the older revisions too.
+UNREADABLE: Final = frozenset({PARSE_ERROR, INVALID_REQUEST})
 
 
 @dataclass(slots=True)
@@ -48,3 +61,10 @@ class Reply:
     body: bytes = b""
     headers: Headers = JSON_HEADERS
     stream: AsyncIterator[bytes] | None = None
+
+
+def status_of(error: ProtocolError, *, modern: bool) -> int:
+    """The HTTP status that an error travels in."""
+    if error.status is not None:
+        return error.status
+    return MODERN_STATUS.get(error.code, 200) if modern or error.code in UNREADABLE else 200

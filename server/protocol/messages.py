@@ -1,33 +1,12 @@
-"""JSON-RPC as MCP uses it: what a message is, how results and errors are encoded, which HTTP status an error has."""
+"""JSON-RPC as MCP uses it: what a message is, and how messages are read, results and errors encoded."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import orjson
-from mcp_types import (
-    HEADER_MISMATCH,
-    INVALID_PARAMS,
-    INVALID_REQUEST,
-    METHOD_NOT_FOUND,
-    MISSING_REQUIRED_CLIENT_CAPABILITY,
-    PARSE_ERROR,
-    UNSUPPORTED_PROTOCOL_VERSION,
-)
-
-# The 2026-07-28 revision ties these errors to HTTP statuses; all others travel in a 200.
-MODERN_STATUS: Final = {
-    PARSE_ERROR: 400,
-    INVALID_REQUEST: 400,
-    INVALID_PARAMS: 400,
-    METHOD_NOT_FOUND: 404,
-    HEADER_MISMATCH: 400,
-    MISSING_REQUIRED_CLIENT_CAPABILITY: 400,
-    UNSUPPORTED_PROTOCOL_VERSION: 400,
-}
-# A body that is no request has no request to answer, in the older revisions too.
-UNREADABLE: Final = frozenset({PARSE_ERROR, INVALID_REQUEST})
+from mcp_types import INVALID_REQUEST, PARSE_ERROR
 
 RequestId = str | int
 
@@ -54,6 +33,14 @@ class Message:
     method: str | None
     params: dict[str, Any] = field(default_factory=dict)
     response: dict[str, Any] | None = None
+
+
+def decode(encoded: bytes) -> object:
+    """The JSON that a transport received. Raises ProtocolError PARSE_ERROR."""
+    try:
+        return orjson.loads(encoded)
+    except orjson.JSONDecodeError:
+        raise ProtocolError(PARSE_ERROR, "The message is not JSON") from None
 
 
 def read(item: object) -> Message:

@@ -1,9 +1,10 @@
-"""The 2026-07-28 revision: every request carries its own envelope, and headers that must agree with it."""
+"""The 2026-07-28 revision: every request carries its own envelope, and over HTTP headers that must agree with it."""
 
 from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Mapping
 from typing import Any, Final
 
 from mcp_types import (
@@ -17,7 +18,6 @@ from mcp_types import (
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from server.protocol.exchange import Surface
-from server.protocol.http import Request
 from server.protocol.messages import Message, ProtocolError
 
 NAMED: Final = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
@@ -33,8 +33,18 @@ SENTINEL_START: Final = "=?base64?"
 SENTINEL_END: Final = "?="
 
 
-def envelope(request: Request, message: Message) -> tuple[dict[str, Any], dict[str, Any], str]:
-    """The request's `_meta`, the client's capabilities and the revision. Raises ProtocolError where they disagree."""
+def carries_envelope(item: object) -> bool:
+    """Whether a decoded message says itself that it is of this era, as it must where there are no headers."""
+    params = item.get("params") if isinstance(item, dict) else None
+    meta = params.get("_meta") if isinstance(params, dict) else None
+    return isinstance(meta, dict) and PROTOCOL_VERSION_META_KEY in meta
+
+
+def envelope(message: Message, headers: Mapping[bytes, bytes] | None) -> tuple[dict[str, Any], dict[str, Any], str]:
+    """The request's `_meta`, the client's capabilities and the revision. Raises ProtocolError.
+
+    Where there are headers they must repeat what the body says.
+    """
     meta = message.params.get("_meta")
     if not isinstance(meta, dict):
         raise ProtocolError(INVALID_PARAMS, f"params._meta must carry {PROTOCOL_VERSION_META_KEY}")
@@ -44,11 +54,14 @@ def envelope(request: Request, message: Message) -> tuple[dict[str, Any], dict[s
     version, capabilities = meta[PROTOCOL_VERSION_META_KEY], meta[CLIENT_CAPABILITIES_META_KEY]
     if not isinstance(capabilities, dict):
         raise ProtocolError(INVALID_PARAMS, f"{CLIENT_CAPABILITIES_META_KEY} must be an object")
-    _must_match("MCP-Protocol-Version", request.header(b"mcp-protocol-version"), version)
-    _must_match("Mcp-Method", request.header(b"mcp-method"), message.method)
-    name_member = NAMED.get(message.method or "")
-    if name_member is not None and message.params.get(name_member) is not None:
-        _must_match("Mcp-Name", decode_header(request.header(b"mcp-name")), message.params[name_member])
+    if headers is not None:
+        _must_match("MCP-Protocol-Version", _text(headers, b"mcp-protocol-version"), version)
+        _must_match("Mcp-Method", _text(headers, b"mcp-method"), message.method)
+        name_member = NAMED.get(message.method or "")
+        if name_member is not None and message.params.get(name_member) is not None:
+            _must_match("Mcp-Name", decode_header(_text(headers, b"mcp-name")), message.params[name_member])
+    if not isinstance(version, str):
+        raise ProtocolError(INVALID_PARAMS, f"{PROTOCOL_VERSION_META_KEY} must be a text")
     refuse_unknown_version(version)
     return meta, capabilities, version
 
@@ -95,6 +108,11 @@ def decode_header(value: str | None) -> str | None:
         return decoded.decode() if base64.b64encode(decoded).decode() == payload else None
     except (binascii.Error, UnicodeDecodeError):
         return None
+
+
+def _text(headers: Mapping[bytes, bytes], name: bytes) -> str | None:
+    value = headers.get(name)
+    return None if value is None else value.decode("latin-1")
 
 
 def _must_match(header: str, value: str | None, expected: object) -> None:

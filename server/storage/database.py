@@ -23,12 +23,14 @@ POOL_SIZE = 5
 BUSY_MILLISECONDS = 2_000
 PROBE_MILLISECONDS = 1_000
 # Every pragma is set on every connection: WAL lets readers go on beside the writer, FULL makes a
-# committed intent survive a power cut, the busy time-out queues writers instead of failing them.
+# committed intent survive a power cut, the busy time-out queues writers instead of failing them, and what is
+# deleted is overwritten.
 PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
     "PRAGMA foreign_keys=ON",
     f"PRAGMA busy_timeout={BUSY_MILLISECONDS}",
+    "PRAGMA secure_delete=ON",
 )
 OPERATIONS = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "BEGIN", "COMMIT", "PRAGMA"})
 

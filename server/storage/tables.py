@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 # The revision that this code needs; a test holds it against Alembic's own head, so that
 # serving need not import Alembic to know whether the schema is current.
-HEAD: Final = "0001"
+HEAD: Final = "0002"
 
 metadata = MetaData(
     naming_convention={
@@ -46,7 +46,8 @@ tenant_keys = Table(
     metadata,
     Column("id", String(32), primary_key=True),
     Column("tenant_id", ForeignKey("tenants.id", ondelete="CASCADE"), nullable=False, index=True),
-    Column("secret_hash", LargeBinary(32), nullable=False),
+    # Sealed salt and hash; before 0002, 32 bytes keyed by the master key of that time.
+    Column("secret_hash", LargeBinary, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger),
     Column("revoked_at", BigInteger),
@@ -64,6 +65,7 @@ stores = Table(
     Column("is_default", Boolean(create_constraint=False), nullable=False),
     Column("created_at", BigInteger, nullable=False),
     UniqueConstraint("tenant_id", "store_id"),
+    Index("ix_stores_store_id", "store_id"),
     # One active store per tenant, kept by the database itself.
     Index(
         "uq_stores_default",
@@ -86,10 +88,24 @@ writes = Table(
     Column("arguments_digest", LargeBinary(32), nullable=False),
     Column("state", String(16), nullable=False),
     Column("error_code", String(64)),
+    # How many of OrderDesk's objects it touches, and whether these count towards the tenant's hourly cap.
+    Column("objects", Integer, nullable=False, server_default=text("1")),
+    Column("capped", Boolean(create_constraint=False), nullable=False, server_default=text("0")),
+    # What was asked, what was there before and what was to be there after; what the client was told.
+    Column("sealed_plan", LargeBinary),
     Column("sealed_result", LargeBinary),
+    Column("reverts", String(32)),
     Column("request_id", String(64), nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("settled_at", BigInteger),
+    Index("ix_writes_tenant_id_created_at", "tenant_id", "created_at"),
+    Index("ix_writes_reverts", "reverts"),
+    Index(
+        "ix_writes_unsettled",
+        "created_at",
+        sqlite_where=text("state IN ('intent', 'uncertain')"),
+        postgresql_where=text("state IN ('intent', 'uncertain')"),
+    ),
     Index(
         "uq_writes_idempotency_key",
         "tenant_id",
@@ -116,6 +132,21 @@ audit = Table(
     Column("status", String(16), nullable=False),
     Column("error_code", String(64)),
     Column("duration_ms", Integer, nullable=False),
+    # Of a write: its row is committed with the intent and completed with the outcome.
+    Column("write_id", String(32), index=True),
     Index("ix_audit_tenant_id_at", "tenant_id", "at"),
     sqlite_autoincrement=True,
+)
+
+brakes = Table(
+    "brakes",
+    metadata,
+    # scope: server, tenant or store; subject: "", a tenant's id or a store row's; kind: read_only, suspended or cap.
+    Column("scope", String(16), primary_key=True),
+    Column("subject", String(32), primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    Column("value", Integer),
+    Column("reason", String(200), nullable=False),
+    Column("pulled_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
 )

@@ -99,10 +99,22 @@ class Metrics:
         self.orderdesk_retries = Counter(
             "orderdesk_api_retries", "Calls to OrderDesk tried again", ["reason"], registry=registry
         )
+        self.breakers_open = Gauge(
+            "orderdesk_breakers_open", "Accounts whose calls are held back: OrderDesk was not there", registry=registry
+        )
+        self.breaker_openings = Counter(
+            "orderdesk_breaker_openings", "Times that an account's calls began to be held back", registry=registry
+        )
+        self.webhook_deliveries = Counter(
+            "webhook_deliveries", "Webhook deliveries by outcome", ["outcome"], registry=registry
+        )
         self.auth_attempts = Counter("auth_attempts", "Authentications by outcome", ["status"], registry=registry)
         self.active_tenants = Gauge("active_tenants_total", "Tenants seen in the last five minutes", registry=registry)
         self.audit_dropped = Counter(
             "audit_rows_dropped", "Audit rows lost because the database refused them too long", registry=registry
+        )
+        self.retention_removed = Counter(
+            "retention_rows_removed", "Rows deleted because they were old enough", ["table"], registry=registry
         )
         build = Gauge("quartermaster_build_info", "Always 1", ["version", "python", "environment"], registry=registry)
         build.labels(version, platform.python_version(), environment).set(1)

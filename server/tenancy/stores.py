@@ -7,7 +7,7 @@ import secrets
 import time
 from dataclasses import dataclass, field
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.engine import Row
 from sqlalchemy.exc import IntegrityError
 
@@ -16,9 +16,11 @@ from server.errors import ArgumentsError, ConflictError, StoreNotFoundError
 from server.snapshots import Snapshots
 from server.storage.database import Database
 from server.storage.tables import stores
-from server.tenancy.vault import Vault
+from server.tenancy.vault import HEAD_BYTES, Vault, VaultError
 
 STORES_PER_TENANT = 100
+ROWS_PER_STORE_ID = 20
+UPSTREAMS_KEPT = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +46,17 @@ class Stores:
     def __init__(self, database: Database, vault: Vault, clock: Monotonic = time.monotonic) -> None:
         self._database = database
         self._vault = vault
+        self._upstreams: dict[bytes, str] = {}
         self._of_tenant: Snapshots[str, tuple[Store, ...]] = Snapshots(self._load, clock=clock)
+        self._of_store_id: Snapshots[str, tuple[Store, ...]] = Snapshots(self._load_store_id, limit=1_000, clock=clock)
 
     async def all(self, tenant_id: str) -> tuple[Store, ...]:
         """The tenant's stores, oldest first."""
         return await self._of_tenant.get(tenant_id)
+
+    async def of_store_id(self, store_id: str) -> tuple[Store, ...]:
+        """The registered stores with that OrderDesk id, whoever the tenants: the ROWS_PER_STORE_ID oldest at most."""
+        return await self._of_store_id.get(store_id)
 
     async def resolve(self, tenant_id: str, identifier: str | None) -> Store:
         """The store that `identifier` names (store id, then label, then name; case aside), or the active one.
@@ -132,11 +140,11 @@ class Stores:
         self._of_tenant.forget(tenant_id)
         return store
 
-    async def master_key_fits(self) -> bool:
-        """Whether this process's master key sealed what the database holds; true where it holds nothing yet."""
+    async def master_keys_fit(self) -> bool:
+        """Whether this process's master keys open what the database holds, going by fingerprints."""
         async with self._database.read() as connection:
-            sealed = (await connection.execute(select(stores.c.sealed_api_key).limit(1))).scalar_one_or_none()
-        return sealed is None or self._vault.sealed_here(sealed)
+            rows = await connection.execute(select(func.substr(stores.c.sealed_api_key, 1, HEAD_BYTES)).distinct())
+            return all(self._vault.can_open(bytes(head)) for head in rows.scalars())
 
     def api_key(self, store: Store) -> str:
         """The store's OrderDesk API key in the clear: asked for at each call, kept nowhere."""
@@ -148,9 +156,13 @@ class Stores:
             rows = (await connection.execute(query)).all()
         return tuple(self._store(row) for row in rows)
 
+    async def _load_store_id(self, store_id: str) -> tuple[Store, ...]:
+        query = select(stores).where(stores.c.store_id == store_id).order_by(stores.c.created_at, stores.c.id)
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query.limit(ROWS_PER_STORE_ID))).all()
+        return tuple(self._store(row) for row in rows)
+
     def _store(self, row: Row[tuple[object, ...]]) -> Store:
-        api_key = self._vault.open(row.tenant_id, f"stores/{row.id}", row.sealed_api_key)
-        identity = hmac.digest(self._vault.upstream_pepper, row.store_id.encode() + b"\0" + api_key, "sha256")
         return Store(
             id=row.id,
             tenant_id=row.tenant_id,
@@ -158,6 +170,23 @@ class Stores:
             name=row.name,
             label=row.label,
             is_default=row.is_default,
-            upstream=identity.hex()[:32],
+            upstream=self._upstream(row),
             sealed_api_key=row.sealed_api_key,
         )
+
+    def _upstream(self, row: Row[tuple[object, ...]]) -> str:
+        """The account's identity, remembered by the sealed key: opening it each second would cost more than all else.
+
+        A key that does not open gives an identity of its own: its store is listed, and only its calls fail.
+        """
+        known = self._upstreams.get(row.sealed_api_key)
+        if known is not None:
+            return known
+        try:
+            api_key = self._vault.open(row.tenant_id, f"stores/{row.id}", row.sealed_api_key)
+        except VaultError:
+            return str(row.id)
+        identity = hmac.digest(self._vault.upstream_pepper, row.store_id.encode() + b"\0" + api_key, "sha256").hex()
+        if len(self._upstreams) >= UPSTREAMS_KEPT:
+            self._upstreams.clear()
+        return self._upstreams.setdefault(row.sealed_api_key, identity[:32])

@@ -10,16 +10,19 @@ from dataclasses import dataclass
 from sqlalchemy import func, insert, select
 from sqlalchemy.exc import IntegrityError
 
+from server.audit import record_operator
+from server.brakes import MAX_AGE_SECONDS, Brakes
 from server.clock import Monotonic, now_milliseconds
 from server.snapshots import Snapshots
 from server.storage.database import Database
 from server.storage.tables import tenant_keys, tenants
 from server.telemetry.metrics import Metrics
-from server.tenancy.keys import TenantKey, hash_secret
-from server.tenancy.vault import Vault
+from server.tenancy.keys import Proof, TenantKey, hash_secret, proofs, seal_secret
+from server.tenancy.vault import Vault, VaultError
 
 ACTIVE_SECONDS = 300
-ABSENT_HASH = bytes(32)
+# An unknown id costs the same comparison as a wrong secret.
+ABSENT: tuple[Proof, ...] = ((bytes(32), bytes(32)),)
 
 
 class TenantExistsError(Exception):
@@ -38,7 +41,7 @@ class Caller:
 @dataclass(frozen=True, slots=True)
 class _KeyRecord:
     caller: Caller
-    secret_hash: bytes
+    proofs: tuple[Proof, ...]
     expires_at: int | None
     revoked_at: int | None
 
@@ -46,11 +49,19 @@ class _KeyRecord:
 class Tenants:
     """Creates tenants and answers which one a key belongs to. A revoked key stops working within a second."""
 
-    def __init__(self, database: Database, vault: Vault, metrics: Metrics, clock: Monotonic = time.monotonic) -> None:
+    def __init__(
+        self,
+        database: Database,
+        vault: Vault,
+        brakes: Brakes,
+        metrics: Metrics,
+        clock: Monotonic = time.monotonic,
+    ) -> None:
         self._database = database
+        self._brakes = brakes
         self._vault = vault
         self._clock = clock
-        self._records: Snapshots[str, _KeyRecord | None] = Snapshots(self._load, clock=clock)
+        self._records: Snapshots[str, _KeyRecord | None] = Snapshots(self._load, max_age=MAX_AGE_SECONDS, clock=clock)
         self._succeeded = metrics.auth_attempts.labels("success")
         self._failed = {
             reason: metrics.auth_attempts.labels(reason)
@@ -71,16 +82,20 @@ class Tenants:
                     insert(tenant_keys).values(
                         id=key.id,
                         tenant_id=caller.tenant_id,
-                        secret_hash=hash_secret(self._vault.key_hash_pepper, key.secret),
+                        secret_hash=seal_secret(self._vault, caller.tenant_id, key),
                         created_at=now,
                     )
                 )
+                await record_operator(connection, "tenant.create", tenant_id=caller.tenant_id, target=key.id)
         except IntegrityError:
             raise TenantExistsError(f"a tenant named {name!r} exists") from None
         return caller, key
 
     async def authenticate(self, text: str | None) -> Caller | None:
-        """The caller whose key `text` is, or None. One look-up by id, whatever the number of tenants."""
+        """The caller whose key `text` is, or None. One look-up by id, whatever the number of tenants.
+
+        Raises SuspendedError for a tenant that the operator suspended.
+        """
         if not text:
             self._failed["missing"].inc()
             return None
@@ -89,15 +104,16 @@ class Tenants:
             self._failed["malformed"].inc()
             return None
         record = await self._records.get(key.id)
-        # An unknown id costs the same comparison as a wrong secret.
-        expected = record.secret_hash if record else ABSENT_HASH
-        matches = hmac.compare_digest(hash_secret(self._vault.key_hash_pepper, key.secret), expected)
+        matches = False
+        for salt, expected in record.proofs if record else ABSENT:
+            matches |= hmac.compare_digest(hash_secret(salt, key.secret), expected)
         if record is None or not matches:
             self._failed["unknown" if record is None else "wrong"].inc()
             return None
         if record.revoked_at is not None or (record.expires_at is not None and record.expires_at <= now_milliseconds()):
             self._failed["expired"].inc()
             return None
+        await self._brakes.refuse_suspended(record.caller.tenant_id)
         self._succeeded.inc()
         self._last_seen[record.caller.tenant_id] = self._clock()
         return record.caller
@@ -117,7 +133,11 @@ class Tenants:
             row = (await connection.execute(query)).one_or_none()
         if row is None:
             return None
-        return _KeyRecord(Caller(row.tenant_id, row.name, row.id), row.secret_hash, row.expires_at, row.revoked_at)
+        try:
+            accepted = proofs(self._vault, row.tenant_id, row.id, row.secret_hash)
+        except VaultError:  # readiness says that the master key is not the one; nobody gets in meanwhile
+            return None
+        return _KeyRecord(Caller(row.tenant_id, row.name, row.id), accepted, row.expires_at, row.revoked_at)
 
     def _active(self) -> float:
         horizon = self._clock() - ACTIVE_SECONDS

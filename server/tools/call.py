@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from server.orderdesk.gateway import Gateway
+    from server.orderdesk.desk import Desk
     from server.orderdesk.orders import Orders
     from server.orderdesk.products import Products
+    from server.orderdesk.profiles import Profiles
     from server.tenancy.stores import Store, Stores
     from server.tenancy.tenants import Caller, Tenants
+    from server.writes.writer import Writer
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,14 +21,19 @@ class Services:
 
     tenants: Tenants
     stores: Stores
-    gateway: Gateway
+    desk: Desk
     orders: Orders
     products: Products
+    writer: Writer
+    profiles: Profiles
 
 
 @dataclass(slots=True)
 class Call:
-    """One tool call. `deadline` is on the monotonic clock; `store_id` and `target` are noted for the audit row."""
+    """One tool call. `deadline` is on the monotonic clock; `store_id` and `target` are noted for the audit row.
+
+    `write_id` is set when a write was recorded: its audit row is kept with it.
+    """
 
     services: Services
     caller: Caller
@@ -35,6 +42,7 @@ class Call:
     deadline: float
     store_id: str | None = None
     target: str | None = None
+    write_id: str | None = None
 
     async def store(self, identifier: str | None) -> Store:
         """The store that the call is about, noted for the audit. Raises StoreNotFoundError."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any, Generic, TypeVar
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
 from mcp_types import Tool as WireTool
 from mcp_types import ToolAnnotations
@@ -13,11 +14,15 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from server.errors import ArgumentsError
 from server.tools.call import Call
+from server.writes.ledger import Write, digest
+from server.writes.operation import Operation
 
 READ_COST = 1
 WRITE_COST = 2
 NAME_LENGTH = 100
 SHOWN_PROBLEMS = 10
+# How a write is asked for, not what is asked: the store's identifiers are spelt in several ways.
+NOT_ASKED = frozenset({"idempotency_key", "dry_run", "store_identifier", "identifier"})
 ERROR_SCHEMA = {"type": "object", "properties": {"error": {"type": "object"}}, "required": ["error"]}
 
 
@@ -25,6 +30,15 @@ class Arguments(BaseModel):
     """Base of every tool's arguments: unknown ones are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+class WriteArguments(Arguments):
+    """Base of every write tool's arguments."""
+
+    idempotency_key: str | None = Field(
+        None, min_length=1, max_length=200, description="The same key within 24 hours carries the write out once"
+    )
+    dry_run: bool = Field(default=False, description="Only tell what would change")
 
 
 class Result(BaseModel):
@@ -49,7 +63,28 @@ Identifier = Annotated[str, BeforeValidator(_as_id), Field(pattern=r"^[A-Za-z0-9
 StoreIdentifier = Annotated[str, BeforeValidator(_as_text), Field(min_length=1, max_length=200)]
 """A store's id, label or name."""
 
+
+class Difference(Result):
+    """A line of a diff."""
+
+    field: str = Field(description="Dotted path of the field; empty for the whole object")
+    before: Any
+    after: Any
+
+
+class WriteResult(Result):
+    """Base of every write tool's result; each adds what it wrote, absent in a dry run."""
+
+    status: Literal["success"]
+    message: str
+    write_id: str | None = Field(None, description="Names the write to the operator; absent where nothing was written")
+    replayed: bool | None = Field(None, description="True when this idempotency_key had been carried out before")
+    dry_run: bool | None = None
+    changes: list[Difference] | None = Field(None, description="In a dry run: what would change")
+
+
 A = TypeVar("A", bound=Arguments)
+W = TypeVar("W", bound=WriteArguments)
 
 
 @dataclass(frozen=True)
@@ -64,10 +99,10 @@ class Tool(Generic[A]):
     result: type[Result]
     example: dict[str, Any]
     handler: Callable[[Call, A], Awaitable[dict[str, Any]]]
-    writes: bool = False
+    open_world: bool = True
+    writes: ClassVar[bool] = False
     destructive: bool = False
     idempotent: bool = True
-    open_world: bool = True
 
     @property
     def cost(self) -> int:
@@ -79,7 +114,7 @@ class Tool(Generic[A]):
         return WireTool(
             name=self.name,
             title=self.title,
-            description=self.description,
+            description=f"{self.description}\nExample: {json.dumps(self.example)}",
             input_schema=_schema(self.arguments),
             output_schema=_output_schema(self.result),
             annotations=ToolAnnotations(
@@ -118,6 +153,47 @@ class Tool(Generic[A]):
             invalid_fields=invalid,
             example_request=self.example,
         )
+
+
+@dataclass(frozen=True)
+class WriteTool(Tool[W]):
+    """A tool that writes: `operation` says what, one pipeline carries it out.
+
+    With `capped`, the objects that it touches count towards the tenant's hourly cap. Arguments named in `secret` are
+    never kept.
+    """
+
+    handler: Callable[[Call, W], Awaitable[dict[str, Any]]] = field(init=False)
+    operation: Callable[[Call, W], Awaitable[Operation]] = field(kw_only=True)
+    capped: bool = field(default=False, kw_only=True)
+    secret: frozenset[str] = field(default=frozenset(), kw_only=True)
+    writes: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "handler", self._carry_out)
+
+    async def _carry_out(self, call: Call, arguments: W) -> dict[str, Any]:
+        operation = await self.operation(call, arguments)
+        call.store_id, call.target = operation.store_id, operation.target
+        writer = call.services.writer
+        if arguments.dry_run:
+            return await writer.preview(operation)
+        asked = arguments.model_dump(mode="json", exclude=set(NOT_ASKED))
+        write = Write(
+            tenant_id=call.caller.tenant_id,
+            key_id=call.caller.key_id,
+            request_id=call.request_id,
+            tool=self.name,
+            store_id=operation.store_id,
+            store_row=operation.store.id if operation.store else None,
+            target=operation.target,
+            digest=digest(operation.target, asked),
+            arguments={name: value for name, value in asked.items() if name not in self.secret},
+            idempotency_key=arguments.idempotency_key,
+            objects=operation.objects,
+            capped=self.capped,
+        )
+        return await writer.carry_out(call, operation, write)
 
 
 def _output_schema(model: type[BaseModel]) -> dict[str, Any]:

@@ -1,15 +1,26 @@
-"""The tools that list, read and update a store's orders."""
+"""The tools that list, find, read and update a store's orders."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field
 
-from server.orderdesk.orders import Update
+from server.orderdesk.change import Change
+from server.orderdesk.kinds import ORDER, Reference
 from server.tools.call import Call
-from server.tools.declaration import Arguments, Identifier, Result, StoreIdentifier, Tool
+from server.tools.declaration import (
+    Arguments,
+    Identifier,
+    Result,
+    StoreIdentifier,
+    Tool,
+    WriteArguments,
+    WriteResult,
+    WriteTool,
+)
 from server.tools.pages import Pagination
+from server.writes.operation import Operation
 
 
 def _as_comma_list(value: object) -> object:
@@ -19,13 +30,14 @@ def _as_comma_list(value: object) -> object:
 
 
 Text = Annotated[str, BeforeValidator(_as_comma_list), Field(min_length=1, max_length=200)]
+STORE: Final = "A store id, label or name; else the active one"
 Date = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}( \d{2}:\d{2}:\d{2})?$")]
 
 PAGING = frozenset({"store_identifier", "limit", "offset"})
 
 
 class ListOrders(Arguments):
-    store_identifier: StoreIdentifier | None = Field(None, description="A store id, label or name; else the active one")
+    store_identifier: StoreIdentifier | None = Field(None, description=STORE)
     limit: int = Field(50, ge=1, le=500, description="Orders per page")
     offset: int = Field(0, ge=0, le=10_000_000, description="Orders to skip")
     folder_id: Text | None = Field(None, description="Only orders in these folders: an id, or several with commas")
@@ -55,10 +67,16 @@ class ListOrders(Arguments):
 
 class GetOrder(Arguments):
     order_id: Identifier = Field(description="The order's OrderDesk id")
-    store_identifier: StoreIdentifier | None = Field(None, description="A store id, label or name; else the active one")
+    store_identifier: StoreIdentifier | None = Field(None, description=STORE)
 
 
-class UpdateOrder(Arguments):
+class FindOrder(Arguments):
+    source_id: Text = Field(description="The order's id in the shop it came from")
+    source_name: Text | None = Field(None, description="That shop, such as Shopify; else of any")
+    store_identifier: StoreIdentifier | None = Field(None, description=STORE)
+
+
+class UpdateOrder(WriteArguments):
     order_id: Identifier = Field(description="The order's OrderDesk id")
     changes: dict[str, Any] = Field(
         description=(
@@ -66,11 +84,7 @@ class UpdateOrder(Arguments):
             "appended (a text, or objects with content and username); other lists are replaced."
         )
     )
-    store_identifier: StoreIdentifier | None = Field(None, description="A store id, label or name; else the active one")
-    idempotency_key: str | None = Field(
-        None, min_length=1, max_length=200, description="The same key within 24 hours carries the change out once"
-    )
-    dry_run: bool = Field(default=False, description="Only tell what would change")
+    store_identifier: StoreIdentifier | None = Field(None, description=STORE)
 
 
 class OrdersResult(Result):
@@ -80,25 +94,21 @@ class OrdersResult(Result):
     cached: bool
 
 
+class FoundOrders(Result):
+    status: Literal["success"]
+    orders: list[dict[str, Any]]
+    count: int
+    cached: bool
+
+
 class OrderResult(Result):
     status: Literal["success"]
     order: dict[str, Any]
     cached: bool
 
 
-class Difference(Result):
-    field: str = Field(description="Dotted path of the field")
-    before: Any
-    after: Any
-
-
-class UpdateResult(Result):
-    status: Literal["success"]
-    message: str
+class OrderWritten(WriteResult):
     order: dict[str, Any] | None = Field(None, description="The order as it is now; absent in a dry run")
-    replayed: bool | None = Field(None, description="True when this idempotency_key had been carried out before")
-    dry_run: bool | None = None
-    changes: list[Difference] | None = Field(None, description="In a dry run: what would change")
 
 
 async def list_orders(call: Call, arguments: ListOrders) -> dict[str, Any]:
@@ -116,13 +126,17 @@ async def get_order(call: Call, arguments: GetOrder) -> dict[str, Any]:
     return await call.services.orders.get(call, store, arguments.order_id)
 
 
-async def update_order(call: Call, arguments: UpdateOrder) -> dict[str, Any]:
-    """Change an order, or tell what would change."""
-    call.target = arguments.order_id
+async def find_orders(call: Call, arguments: FindOrder) -> dict[str, Any]:
+    """The orders of one source."""
     store = await call.store(arguments.store_identifier)
-    update = Update(arguments.order_id, arguments.changes, arguments.idempotency_key)
-    orders = call.services.orders
-    return await (orders.preview if arguments.dry_run else orders.update)(call, store, update)
+    return await call.services.orders.from_source(call, store, arguments.source_id, arguments.source_name)
+
+
+async def update_order(call: Call, arguments: UpdateOrder) -> Operation:
+    """Change an order."""
+    store = await call.store(arguments.store_identifier)
+    seat = call.services.desk.at(call, store)
+    return Change(seat, Reference(ORDER, (arguments.order_id,)), lambda _order: arguments.changes)
 
 
 TOOLS: tuple[Tool[Any], ...] = (
@@ -150,6 +164,16 @@ TOOLS: tuple[Tool[Any], ...] = (
         handler=get_order,
     ),
     Tool(
+        name="orders_find",
+        title="Find an order by its source",
+        description="Find the order that has exactly this id in the shop that it came from; none is an empty list.",
+        toolset="orders",
+        arguments=FindOrder,
+        result=FoundOrders,
+        example={"source_id": "1001", "source_name": "Shopify"},
+        handler=find_orders,
+    ),
+    WriteTool(
         name="orders_update",
         title="Update an order",
         description=(
@@ -160,14 +184,13 @@ TOOLS: tuple[Tool[Any], ...] = (
         ),
         toolset="orders",
         arguments=UpdateOrder,
-        result=UpdateResult,
+        result=OrderWritten,
         example={
             "order_id": "100042",
             "changes": {"shipping": {"city": "Leeds"}, "order_notes": ["Address corrected by phone"]},
             "idempotency_key": "address-100042",
         },
-        handler=update_order,
-        writes=True,
+        operation=update_order,
         destructive=True,
         idempotent=False,  # an item without an id is added each time
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,17 +18,29 @@ from server.limits import TenantLimiter, retry_after
 from server.telemetry.logging import Logger
 from server.telemetry.metrics import Metrics
 from server.tenancy.tenants import Caller
-from server.tools import orders, products, stores, tenants
+from server.tools import inventory, items, order_writes, orders, products, settings, shipments, stores, tenants
 from server.tools.call import Call, Services
 from server.tools.declaration import READ_COST, Tool
 
-ALL: Final[tuple[Tool[Any], ...]] = (*tenants.TOOLS, *stores.TOOLS, *orders.TOOLS, *products.TOOLS)
+ALL: Final[tuple[Tool[Any], ...]] = (
+    *tenants.TOOLS,
+    *stores.TOOLS,
+    *settings.TOOLS,
+    *orders.TOOLS,
+    *order_writes.TOOLS,
+    *items.TOOLS,
+    *shipments.TOOLS,
+    *products.TOOLS,
+    *inventory.TOOLS,
+)
+EVERY_TOOLSET: Final = "all"
+ALWAYS: Final = frozenset({"tenant_use_master_key"})
 UNKNOWN_TOOL: Final = "unknown"
 FLUSH_PATIENCE_SECONDS: Final = 1.0
 
 
 class UnknownToolError(Exception):
-    """No tool has that name; the message says which is nearest."""
+    """No tool that is offered has that name; the message says which is nearest, or which toolset is switched off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +50,11 @@ class Reply:
     encoded: bytes
     error_code: str | None = None
     retry_after: int | None = None
+
+
+def is_offered(tool: Tool[Any], toolsets: Collection[str]) -> bool:
+    """Whether a server with these toolsets offers the tool."""
+    return tool.name in ALWAYS or tool.toolset in toolsets or EVERY_TOOLSET in toolsets
 
 
 class _Bound:
@@ -64,6 +81,7 @@ class Registry:
         logger: Logger,
         deadline_seconds: float,
         tools: Iterable[Tool[Any]] = ALL,
+        toolsets: Collection[str] = (EVERY_TOOLSET,),
         clock: Monotonic = time.monotonic,
     ) -> None:
         self._services = services
@@ -73,7 +91,9 @@ class Registry:
         self._logger = logger
         self._deadline_seconds = deadline_seconds
         self._clock = clock
-        self._tools = {tool.name: _Bound(tool, metrics) for tool in sorted(tools, key=lambda tool: tool.name)}
+        by_name = {tool.name: tool for tool in sorted(tools, key=lambda tool: tool.name)}
+        self._tools = {name: _Bound(tool, metrics) for name, tool in by_name.items() if is_offered(tool, toolsets)}
+        self._switched_off = {name: tool.toolset for name, tool in by_name.items() if name not in self._tools}
         self._unknown = metrics.tool_calls.labels(UNKNOWN_TOOL, "error")
 
     @property
@@ -89,8 +109,7 @@ class Registry:
             wait = self._limiter.take(caller.tenant_id, READ_COST)
             if wait > 0:
                 return self._refusal(wait, request_id)
-            near = difflib.get_close_matches(name[:100], self._tools, n=1)
-            raise UnknownToolError(f"Unknown tool {name[:100]!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+            raise UnknownToolError(self._unknown_tool(name))
         wait = self._limiter.take(caller.tenant_id, bound.tool.cost)
         if wait > 0:
             bound.failed.inc()
@@ -107,6 +126,13 @@ class Registry:
         (bound.succeeded if reply.error_code is None else bound.failed).inc()
         await self._record(bound.tool, call, reply, elapsed)
         return reply
+
+    def _unknown_tool(self, name: str) -> str:
+        if name in self._switched_off:
+            toolset = self._switched_off[name]
+            return f"Tool {name!r} exists, but the toolset {toolset} is switched off on this server (TOOLSETS)"
+        near = difflib.get_close_matches(name[:100], self._tools, n=1)
+        return f"Unknown tool {name[:100]!r}" + (f"; did you mean {near[0]!r}?" if near else "")
 
     async def _run(self, tool: Tool[Any], call: Call, arguments: Mapping[str, Any]) -> Reply:
         try:
@@ -143,6 +169,8 @@ class Registry:
         return Reply(_encode_error(error, request_id), error.code, retry_after(wait))
 
     async def _record(self, tool: Tool[Any], call: Call, reply: Reply, elapsed: float) -> None:
+        if call.write_id is not None:  # recorded with the write
+            return
         self._audit.record(
             (
                 now_milliseconds(),

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from server.tools.call import Call
-from server.tools.declaration import Arguments, Identifier, Result, StoreIdentifier, Tool
+from server.tools.declaration import (
+    Arguments,
+    Identifier,
+    Result,
+    StoreIdentifier,
+    Tool,
+    WriteArguments,
+    WriteResult,
+    WriteTool,
+)
+from server.writes.operation import Plan, Revise
 
 if TYPE_CHECKING:
-    from server.tenancy.stores import Store
+    from server.tenancy.stores import Store, Stores
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -19,7 +31,7 @@ class NoArguments(Arguments):
     pass
 
 
-class Register(Arguments):
+class Register(WriteArguments):
     store_id: Identifier = Field(description="The OrderDesk store id (OrderDesk: Store Settings, API)")
     # Both travel as HTTP headers: visible ASCII only.
     api_key: str = Field(pattern=r"^[\x21-\x7e]{1,200}$", description="The store's OrderDesk API key; kept encrypted")
@@ -31,7 +43,11 @@ class Identified(Arguments):
     identifier: StoreIdentifier = Field(description="A store id, label or name")
 
 
-class Delete(Arguments):
+class Use(WriteArguments):
+    identifier: StoreIdentifier = Field(description="A store id, label or name")
+
+
+class Delete(WriteArguments):
     store_identifier: StoreIdentifier = Field(description="A store id, label or name")
 
 
@@ -48,6 +64,10 @@ class StoresResult(Result):
     status: Literal["success"]
     stores: list[StoreView]
     count: int
+
+
+class StoreWritten(WriteResult):
+    store: StoreView | None = Field(None, description="The store; absent in a dry run")
 
 
 class StoreResult(Result):
@@ -75,33 +95,100 @@ async def list_stores(call: Call, _arguments: NoArguments) -> dict[str, Any]:
     return {"status": "success", "stores": [_view(store) for store in stores], "count": len(stores)}
 
 
-async def register(call: Call, arguments: Register) -> dict[str, Any]:
-    """Keep a store; the first becomes active."""
-    call.store_id = arguments.store_id
-    store = await call.services.stores.register(
-        call.caller.tenant_id, arguments.store_id, arguments.api_key, arguments.store_name, arguments.label
-    )
-    return _answer(store, f"Store {store.store_id} registered")
-
-
-async def use_store(call: Call, arguments: Identified) -> dict[str, Any]:
-    """Make a store the active one."""
-    store = await call.services.stores.use(call.caller.tenant_id, arguments.identifier)
-    call.store_id = store.store_id
-    return _answer(store, f"Store {store.store_id} is active now")
-
-
 async def resolve(call: Call, arguments: Identified) -> dict[str, Any]:
     """Which store an identifier means."""
     store = await call.store(arguments.identifier)
     return _answer(store, f"{arguments.identifier!r} is store {store.store_id}")
 
 
-async def delete(call: Call, arguments: Delete) -> dict[str, Any]:
+@dataclass(frozen=True)
+class StoreWrite:
+    """An operation on the tenant's own stores; OrderDesk is not asked. `carry_out` returns the store as it is then."""
+
+    store_id: str
+    store: Store | None
+    tenant_id: str
+    stores: Stores
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    carry_out: Callable[[], Awaitable[Store]]
+    message: str
+    objects: int = 0
+
+    @property
+    def target(self) -> str:
+        """The store."""
+        return self.store_id
+
+    @property
+    def locks(self) -> tuple[Hashable, ...]:
+        """The tenant's stores."""
+        return (("stores", self.tenant_id),)
+
+    async def plan(self) -> Plan:
+        """The store now and then."""
+        unchanged = self.before == self.after
+        return Plan(self.before, self.after, self._answer(self.after) if unchanged else None)
+
+    async def apply(self, plan: Plan, revise: Revise) -> dict[str, Any]:
+        """Change the rows."""
+        del plan, revise
+        return self._answer(_view(await self.carry_out()))
+
+    async def look_up(self, plan: Plan) -> dict[str, Any] | None:
+        """The result, if the rows show it."""
+        known = {store.store_id: _view(store) for store in await self.stores.all(self.tenant_id)}
+        shown = known.get(self.store_id) == plan.after
+        return self._answer(plan.after or plan.before) if shown else None
+
+    def _answer(self, view: dict[str, Any] | None) -> dict[str, Any]:
+        return {"status": "success", "store": view, "message": self.message}
+
+
+async def register(call: Call, arguments: Register) -> StoreWrite:
+    """Keep a store; the first becomes active."""
+    stores, tenant_id = call.services.stores, call.caller.tenant_id
+    known = await stores.all(tenant_id)
+
+    async def carry_out() -> Store:
+        return await stores.register(
+            tenant_id, arguments.store_id, arguments.api_key, arguments.store_name, arguments.label
+        )
+
+    after = {
+        "store_id": arguments.store_id,
+        "store_name": arguments.store_name,
+        "label": arguments.label,
+        "active": not any(store.is_default for store in known),
+    }
+    message = f"Store {arguments.store_id} registered"
+    return StoreWrite(arguments.store_id, None, tenant_id, stores, None, after, carry_out, message)
+
+
+async def use_store(call: Call, arguments: Use) -> StoreWrite:
+    """Make a store the active one."""
+    stores, tenant_id = call.services.stores, call.caller.tenant_id
+    store = await call.store(arguments.identifier)
+    before = _view(store)
+
+    async def carry_out() -> Store:
+        return await stores.use(tenant_id, store.store_id)
+
+    message = f"Store {store.store_id} is active now"
+    after = {**before, "active": True}
+    return StoreWrite(store.store_id, store, tenant_id, stores, before, after, carry_out, message)
+
+
+async def delete(call: Call, arguments: Delete) -> StoreWrite:
     """Forget a store."""
-    store = await call.services.stores.delete(call.caller.tenant_id, arguments.store_identifier)
-    call.store_id = store.store_id
-    return _answer(store, f"Store {store.store_id} deleted here; OrderDesk keeps its orders")
+    stores, tenant_id = call.services.stores, call.caller.tenant_id
+    store = await call.store(arguments.store_identifier)
+
+    async def carry_out() -> Store:
+        return await stores.delete(tenant_id, store.store_id)
+
+    message = f"Store {store.store_id} deleted here; OrderDesk keeps its orders"
+    return StoreWrite(store.store_id, store, tenant_id, stores, _view(store), None, carry_out, message)
 
 
 TOOLS: tuple[Tool[Any], ...] = (
@@ -116,7 +203,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         handler=list_stores,
         open_world=False,
     ),
-    Tool(
+    WriteTool(
         name="stores_register",
         title="Register a store",
         description=(
@@ -125,23 +212,22 @@ TOOLS: tuple[Tool[Any], ...] = (
         ),
         toolset="stores",
         arguments=Register,
-        result=StoreResult,
+        result=StoreWritten,
         example={"store_id": "42174", "api_key": "YOUR-API-KEY", "store_name": "Main shop", "label": "main"},
-        handler=register,
-        writes=True,
+        operation=register,
         idempotent=False,
         open_world=False,
+        secret=frozenset({"api_key"}),
     ),
-    Tool(
+    WriteTool(
         name="stores_use_store",
         title="Choose the active store",
         description="Make a store the active one: calls that name no store use it from now on, in every connection.",
         toolset="stores",
-        arguments=Identified,
-        result=StoreResult,
+        arguments=Use,
+        result=StoreWritten,
         example={"identifier": "main"},
-        handler=use_store,
-        writes=True,
+        operation=use_store,
         open_world=False,
     ),
     Tool(
@@ -155,16 +241,15 @@ TOOLS: tuple[Tool[Any], ...] = (
         handler=resolve,
         open_world=False,
     ),
-    Tool(
+    WriteTool(
         name="stores_delete",
         title="Forget a store",
         description="Delete a store's registration and its API key here. Nothing is deleted at OrderDesk.",
         toolset="stores",
         arguments=Delete,
-        result=StoreResult,
+        result=StoreWritten,
         example={"store_identifier": "main"},
-        handler=delete,
-        writes=True,
+        operation=delete,
         destructive=True,
         open_world=False,
     ),

@@ -25,7 +25,11 @@ class TenantResult(Result):
 
 
 async def use_master_key(call: Call, arguments: UseMasterKey) -> dict[str, Any]:
-    """Name the tenant of the caller's own key. Over HTTP the connection's key decides who calls, never an argument."""
+    """Name the tenant of the caller's own key.
+
+    The connection decides who calls, never this handler: over stdio, the session takes a process that has no valid key
+    for the tenant of the key shown here (server.protocol.stdio).
+    """
     key = TenantKey.parse(arguments.master_key)
     owner = await call.services.tenants.authenticate(arguments.master_key) if key else None
     if owner is None or not hmac.compare_digest(owner.tenant_id, call.caller.tenant_id):
@@ -44,7 +48,8 @@ TOOLS: tuple[Tool[Any], ...] = (
         title="Check the tenant key",
         description=(
             "Check a tenant key against the one this connection authenticates with, and name the tenant. "
-            "It never switches to another tenant. Calling it is optional: every request carries its key already."
+            "It never switches to another tenant. Over HTTP calling it is optional: every request carries its key "
+            "already. Over stdio it authenticates the process where TENANT_KEY did not."
         ),
         toolset="tenant",
         arguments=UseMasterKey,

@@ -28,6 +28,7 @@ from harness.repository import REPOSITORY
 from harness.sandbox.client import SandboxClient
 from harness.sandbox.faults import Match
 from harness.targets.server import server_environment, serving
+from server.brakes import Brakes
 from server.storage.database import Database
 from server.telemetry.metrics import Metrics
 from server.tenancy.tenants import Tenants
@@ -38,7 +39,7 @@ ORDERS = 450
 SHARE = 15  # orders of a store that one test may change
 ERAS = ("2025-11-25", "2026-07-28")
 # Limits of their own have the tests of limits.
-SETTINGS = {"RATE_LIMIT_RPM": "1000000", "HTTP_TIMEOUT_SECONDS": "1.5", "CALL_DEADLINE_SECONDS": "6"}
+SETTINGS = {"TOOLSETS": "all", "RATE_LIMIT_RPM": "1000000", "HTTP_TIMEOUT_SECONDS": "1.5", "CALL_DEADLINE_SECONDS": "6"}
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,10 @@ class Upstream:
         """An order as the sandbox holds it."""
         order: dict[str, Any] = self.request(account, "GET", f"/orders/{order_id}")["order"]
         return order
+
+    def held(self, account: Account) -> int:
+        """How many orders the store holds: other tests may have created some, and deleted some."""
+        return int(self.request(account, "GET", "/orders?limit=1")["total_records"])
 
     def calls(self, account: Account, since: int, method: str | None = None) -> list[dict[str, Any]]:
         """The journal's entries of one store, clients' requests only, `method` only when given."""
@@ -214,7 +219,7 @@ class Bench:
         metrics = Metrics("test", "development")
         database = Database(f"sqlite:///{self.database}", metrics)
         try:
-            caller, key = await Tenants(database, self._vault, metrics).create(name)
+            caller, key = await Tenants(database, self._vault, Brakes(database, cap=1), metrics).create(name)
         finally:
             await database.close()
         return Tenant(caller.tenant_id, name, str(key))
@@ -257,10 +262,12 @@ def settings_of(upstream: Upstream, database: Path, **settings: str) -> dict[str
 
 
 @contextlib.contextmanager
-def start_bench(upstream: Upstream, environment: Mapping[str, str], logs: Path) -> Iterator[Bench]:
-    """Yield a ready server on a database that exists already."""
+def start_bench(
+    upstream: Upstream, environment: Mapping[str, str], logs: Path, module: str = "server"
+) -> Iterator[Bench]:
+    """Yield a ready server on a database that exists already; `module` may be a server broken on purpose."""
     database = Path(environment["DATABASE_URL"].removeprefix("sqlite:///"))
-    with serving(environment=environment, logs=logs) as served:
+    with serving(environment=environment, logs=logs, module=module) as served:
         yield Bench(served.base_url, served.process, environment, database, upstream)
 
 

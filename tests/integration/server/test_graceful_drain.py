@@ -1,13 +1,38 @@
+import contextlib
+import dataclasses
 import os
+import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from harness.process import Command, running
+from harness.repository import REPOSITORY
 from harness.sandbox.faults import Latency, Match, SlowBody
-from tests.integration.server.bench import Bench, Shop, fail, succeed
+from tests.integration.server.bench import Bench, Shop, succeed
+
+# No setting lets a call outlast the drain; what would is a fault of the server's own, made here.
+IMPATIENT = """
+import os, sys
+from server.commands.serve import run
+from server.settings import Settings
+sys.exit(run(Settings.load(os.environ).model_copy(update={"drain_seconds": 1}), None))
+"""
+
+
+@contextlib.contextmanager
+def impatient(bench: Bench, logs: Path) -> Iterator[Bench]:
+    """The bench's server started again, to drain for one second whatever its calls may take."""
+    assert bench.process.stop() == 0
+    command = Command("server", (sys.executable, "-c", IMPATIENT), bench.environment, REPOSITORY)
+    with running(command, logs=logs) as process:
+        port = process.wait_for_event("server.listening", seconds=30)["port"]
+        yield dataclasses.replace(bench, base_url=f"http://127.0.0.1:{port}", process=process)
 
 
 def slow_calls(bench: Bench, shop: Shop, milliseconds: int) -> None:
@@ -61,11 +86,11 @@ def test_an_idle_connection_is_told_to_close_and_does_not_hold_the_stop_up(start
     assert bench.process.wait(seconds=5) == 0
 
 
-def test_a_call_that_outlasts_the_drain_is_cut_off_and_the_exit_says_so(start: Any) -> None:
-    bench = start(DRAIN_SECONDS="1", CALL_DEADLINE_SECONDS="30", HTTP_TIMEOUT_SECONDS="30")
-    shop = bench.open_shop()
-    slow_calls(bench, shop, 20_000)
-    with ThreadPoolExecutor(1) as pool:
+def test_a_call_that_outlasts_the_drain_is_cut_off_and_the_exit_says_so(start: Any, tmp_path: Path) -> None:
+    started = start(CALL_DEADLINE_SECONDS="30", HTTP_TIMEOUT_SECONDS="30")
+    shop = started.open_shop()
+    slow_calls(started, shop, 20_000)
+    with impatient(started, tmp_path) as bench, ThreadPoolExecutor(1) as pool:
 
         def read() -> int:
             with bench.connect(shop.tenant) as client:
@@ -84,20 +109,24 @@ def test_a_call_that_outlasts_the_drain_is_cut_off_and_the_exit_says_so(start: A
         assert call.result() == 0
 
 
-def test_a_write_that_is_cut_off_is_left_as_an_intent(start: Any) -> None:
-    bench = start(DRAIN_SECONDS="1", CALL_DEADLINE_SECONDS="30", HTTP_TIMEOUT_SECONDS="30")
-    shop = bench.open_shop()
-    bench.upstream.control.set_faults(
+def test_a_write_that_is_cut_off_is_left_as_an_intent(start: Any, tmp_path: Path) -> None:
+    started = start(CALL_DEADLINE_SECONDS="30", HTTP_TIMEOUT_SECONDS="30")
+    shop = started.open_shop()
+    started.upstream.control.set_faults(
         Latency(milliseconds=20_000, match=Match(method="PUT", store_id=shop.account.store_id))
     )
-    with ThreadPoolExecutor(1) as pool, bench.connect(shop.tenant) as client:
+    with (
+        impatient(started, tmp_path) as bench,
+        ThreadPoolExecutor(1) as pool,
+        bench.connect(shop.tenant) as client,
+    ):
         asked = {"order_id": shop.orders[0], "changes": {"email": "a@example.com"}}
         call = pool.submit(client.call_tool, "orders_update", asked)
         wait_until_upstream(bench, 1)
         os.kill(bench.process.pid, 15)
         assert bench.process.wait(seconds=8) == 3
         assert call.exception() is not None or call.result().is_error
-    (state,) = bench.query("SELECT state FROM writes")[0]
+    ((state,),) = started.query("SELECT state FROM writes WHERE tool = 'orders_update'")
     assert state in {"intent", "uncertain"}
 
 
@@ -135,6 +164,6 @@ def test_a_killed_server_loses_no_acknowledged_write_and_repeats_none_that_it_ca
         again.connect(shop.tenant) as client,
     ):
         assert succeed(client, "orders_update", asked) == {**first, "replayed": True}
-        assert fail(client, "orders_update", cut_off)["code"] == "WRITE_UNCERTAIN"
+        assert succeed(client, "orders_update", cut_off)["replayed"] is True  # looked up, not sent again
         assert len(bench.upstream.calls(shop.account, since, "PUT")) == 1
         assert again.query("SELECT count(*) FROM audit WHERE tool = 'orders_update'")[0][0] >= 1

@@ -24,7 +24,7 @@ def test_a_head_that_never_ends_is_refused_and_fills_no_memory(start: Any) -> No
 
 
 def test_a_body_that_is_announced_and_never_sent_does_not_spoil_a_stop(start: Any) -> None:
-    bench = start(DRAIN_SECONDS="2")
+    bench = start(DRAIN_SECONDS="2", CALL_DEADLINE_SECONDS="1.5")
     address = urlsplit(bench.base_url)
     with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
         connection.sendall(

@@ -108,13 +108,5 @@ def test_a_tenant_has_a_name_that_fits(name: str, run: Run, migrated_database: P
     assert len(refused(run("tenant", "create", name, DATABASE_URL=f"sqlite:///{migrated_database}"), 1, 2)) == 1
 
 
-def test_check_shows_the_settings_without_secrets(run: Run) -> None:
-    shown = run("check", ADMIN_TOKEN="operator-token")
-    assert shown.returncode == 0
-    assert json.loads(shown.stdout)["port"] == 0
-    assert KEY not in shown.stdout
-    assert "operator-token" not in shown.stdout
-
-
 def test_the_version_is_told_without_any_setting(run: Run) -> None:
     assert run("--version", MASTER_KEY=None).stdout.strip() == __version__

@@ -12,13 +12,14 @@ from server.telemetry.metrics import Metrics
 from tests.integration.server.bench import Bench, Samples, Shop, fail, succeed
 
 ALWAYS = {"quartermaster_build_info", "db_pool_size", "db_pool_available", "active_tenants_total"}
-ONLY_ON_TROUBLE = {"audit_rows_dropped_total"}
+ONLY_ON_TROUBLE = {"audit_rows_dropped_total", "orderdesk_breakers_open", "orderdesk_breaker_openings_total"}
 
 
 def play(bench: Bench, shop: Shop) -> Samples:
     """A session in which everything that is counted happens at least once; the metrics while a call is under way."""
     httpx.get(f"{bench.base_url}/nowhere", trust_env=False)
     httpx.post(bench.url, json={}, trust_env=False)
+    httpx.post(f"{bench.base_url}/webhooks/orderdesk", trust_env=False)
     only = Match(store_id=shop.account.store_id)
     with bench.connect(shop.tenant) as client, ThreadPoolExecutor(1) as pool:
         order_id = shop.orders[0]
@@ -70,6 +71,7 @@ def test_every_metric_of_the_contract_is_really_set(start: Any) -> None:
         ("mcp_tool_calls_total", (("status", "success"), ("tool_name", "orders_get"))),
         ("mcp_tool_calls_total", (("status", "error"), ("tool_name", "orders_get"))),
         ("mcp_tool_calls_total", (("status", "error"), ("tool_name", "unknown"))),
+        ("webhook_deliveries_total", (("outcome", "malformed"),)),
         ("mcp_tool_duration_seconds_count", (("tool_name", "orders_update"),)),
         ("cache_operations_total", (("operation", "hit"), ("resource_type", "orders"))),
         ("cache_operations_total", (("operation", "miss"), ("resource_type", "order_lists"))),

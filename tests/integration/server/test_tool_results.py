@@ -8,6 +8,7 @@ from harness.client import Client, RpcError, ToolOutcome
 from harness.client.wire import LEGACY_VERSIONS, MODERN_VERSIONS
 from server.tools.registry import ALL
 from tests.integration.server.bench import Bench, Shop
+from tests.integration.server.writings import NEW_ITEM, order_data
 
 CODES = {
     "VALIDATION_ERROR",
@@ -19,6 +20,8 @@ CODES = {
     "ORDERDESK_API_ERROR",
     "UPSTREAM_UNAVAILABLE",
     "WRITE_UNCERTAIN",
+    "READ_ONLY",
+    "STORAGE_UNAVAILABLE",
     "INTERNAL_ERROR",
 }
 Calls = list[tuple[str, dict[str, Any]]]
@@ -44,6 +47,50 @@ def successes(shop: Shop) -> Calls:
         ("orders_update", {"order_id": order, "changes": {"order_notes": "Hi"}, "idempotency_key": "k"}),
         ("products_list", {"limit": 2}),
         ("products_list", {"limit": 2, "search": "a"}),
+        ("stores_test", {}),
+        ("stores_settings", {}),
+        ("stores_folders", {}),
+        ("orders_find", {"source_id": "unknown"}),
+        *both("orders_create", {"order_data": order_data(shop)}),
+        ("orders_move", {"order_ids": [order, "999999999"], "destination_folder_name": "Shipped", "dry_run": True}),
+        ("orders_move", {"order_ids": [order, "999999999"], "destination_folder_name": "Shipped"}),
+        *both("orders_add_note", {"order_id": order, "note": "Hi there"}),
+        *both("orders_add_history", {"order_id": order, "note": "Hi there"}),
+        *both("order_items_add", {"order_id": order, **NEW_ITEM}),
+        ("order_items_list", {"order_id": order}),
+        *both("shipments_add", {"order_id": order, "tracking_number": "1Z-1"}),
+        *both("shipments_batch", {"shipments": [{"order_id": order, "tracking_number": "1Z-2"}]}),
+        ("shipments_list", {"order_id": order}),
+        *both("products_create", {"name": "Oak Tray", "code": f"TRAY-{order}"}),
+    ]
+
+
+def both(name: str, arguments: dict[str, Any]) -> Calls:
+    """A write, first as a dry run."""
+    return [(name, {**arguments, "dry_run": True}), (name, arguments)]
+
+
+def on_parts(bench: Bench, shop: Shop) -> Calls:
+    """Calls about items, shipments and products that are there; the orders are gone at their end."""
+    order = bench.upstream.order(shop.account, shop.orders[0])
+    products = bench.upstream.request(shop.account, "GET", "/inventory-items?limit=500")["inventory_items"]
+    (product,) = [product for product in products if product["code"] == f"TRAY-{order['id']}"]
+    item = {"order_id": order["id"], "item_id": order["order_items"][0]["id"]}
+    shipment = {"order_id": order["id"], "shipment_id": order["order_shipments"][-1]["id"]}
+    batch = [{"product_id": product["id"], "changes": {"location": "Shelf"}}]
+    return [
+        ("order_items_get", item),
+        *both("order_items_update", {**item, "changes": {"quantity": 7}}),
+        *both("order_items_delete", item),
+        ("shipments_get", shipment),
+        *both("shipments_update", {**shipment, "changes": {"carrier_code": "UPS"}}),
+        *both("shipments_delete", shipment),
+        ("products_get", {"product_id": product["id"]}),
+        *both("products_update", {"product_id": product["id"], "changes": {"price": 3}}),
+        *both("products_batch_update", {"products": batch}),
+        *both("products_adjust_stock", {"product_id": product["id"], "by": 1}),
+        *both("products_delete", {"product_id": product["id"]}),
+        *both("orders_delete", {"order_id": order["id"]}),
     ]
 
 
@@ -61,6 +108,13 @@ FAILURES: Calls = [
     ("orders_get", {"order_id": "999999999"}),
     ("orders_get", {"order_id": "../store"}),
     ("orders_update", {"order_id": "999999999", "changes": {"email": "x"}}),
+    ("stores_settings", {"store_identifier": "unknown"}),
+    ("orders_create", {"order_data": {}}),
+    ("orders_delete", {"order_id": "999999999"}),
+    ("orders_move", {"order_ids": ["999999999"], "destination_folder_name": "Nowhere"}),
+    ("orders_add_history", {"order_id": "999999999", "note": "x"}),
+    ("order_items_add", {"order_id": "999999999", "name": "x"}),
+    ("order_items_update", {"order_id": "999999999", "item_id": "1", "changes": {}}),
     ("products_list", {"limit": 0}),
     ("products_get", {"product_id": "999999999"}),
 ]
@@ -74,14 +128,14 @@ def test_every_tool_answers_what_its_output_schema_declares_as_text_and_structur
     bench: Bench, shop: Shop, client: Client
 ) -> None:
     schemas = {tool["name"]: tool["outputSchema"] for tool in client.list_tools()}
-    (product,) = bench.upstream.request(shop.account, "GET", "/inventory-items?limit=1")["inventory_items"]
     seen = set()
-    for name, arguments in [*successes(shop), ("products_get", {"product_id": product["id"]})]:
-        outcome = client.call_tool(name, arguments)
-        assert not outcome.is_error, (name, outcome.text)
-        jsonschema.validate(outcome.structured, schemas[name], cls=jsonschema.Draft202012Validator)
-        check_text(outcome)
-        seen.add(name)
+    for calls in (successes, lambda shop: on_parts(bench, shop)):
+        for name, arguments in calls(shop):
+            outcome = client.call_tool(name, arguments)
+            assert not outcome.is_error, (name, outcome.text)
+            jsonschema.validate(outcome.structured, schemas[name], cls=jsonschema.Draft202012Validator)
+            check_text(outcome)
+            seen.add(name)
     assert seen == set(schemas) == {tool.name for tool in ALL}
 
 

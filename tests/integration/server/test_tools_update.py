@@ -31,6 +31,7 @@ def test_a_nested_change_alters_that_field_and_nothing_else(bench: Bench, shop: 
         "status": "success",
         "order": after,
         "message": f"Order {order_id} updated successfully",
+        "write_id": result["write_id"],
     }
     (put,) = puts(bench, shop, since)
     assert changed_fields(put) == {"shipping"}

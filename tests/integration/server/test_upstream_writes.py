@@ -123,10 +123,10 @@ def test_a_write_of_unknown_outcome_is_uncertain_and_not_sent_again(
     since = faults(fault.model_copy(update={"match": only(shop, "PUT")}))
     error = fail(client, "orders_update", asked)
     assert error["code"] == "WRITE_UNCERTAIN"
-    assert error["details"]["order_id"] == order_id
+    assert error["details"]["target"] == order_id
     assert fail(client, "orders_update", asked)["code"] == "WRITE_UNCERTAIN"
     assert len(bench.upstream.calls(shop.account, since, "PUT")) <= 1
-    states = bench.query("SELECT state FROM writes WHERE tenant_id = ?", shop.tenant.id)
+    states = bench.query("SELECT state FROM writes WHERE tenant_id = ? AND target = ?", shop.tenant.id, order_id)
     assert states == [("uncertain",)]
 
 

@@ -66,7 +66,7 @@ def test_a_dropped_table_and_an_added_one_are_found(snapshot: Snapshot, look: Ca
 @pytest.mark.parametrize("revision", ["0000", "9999"])
 def test_an_older_or_newer_revision_is_found(snapshot: Snapshot, look: Callable[[], Verdicts], revision: str) -> None:
     alter(snapshot, f"UPDATE alembic_version SET version_num = '{revision}'")
-    assert found(look()) == {"contents": f"its schema is at revision {revision}, the manifest says 0001"}
+    assert found(look()) == {"contents": f"its schema is at revision {revision}, the manifest says 0002"}
 
 
 def test_an_empty_database_fails_every_layer(snapshot: Snapshot, look: Callable[[], Verdicts]) -> None:

@@ -42,6 +42,7 @@ def test_its_manifest_says_what_is_in_it(snapshot: Snapshot) -> None:
     assert manifest.tables == {
         "alembic_version": 1,
         "audit": UPDATES,
+        "brakes": 0,
         "sqlite_sequence": 1,
         "stores": 0,
         "tenant_keys": 0,

@@ -5,12 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from server.brakes import Brakes
 from server.storage.database import Database
 from server.storage.migrate import upgrade
 from server.telemetry.metrics import Metrics
 from server.tenancy.tenants import Tenants
 from server.tenancy.vault import Vault
 from tests.unit.server.parts import FakeClock, Recorded
+
+CAP = 10
 
 
 @pytest.fixture
@@ -53,5 +56,10 @@ async def database(database_file: Path, metrics: Metrics) -> AsyncIterator[Datab
 
 
 @pytest.fixture
-def tenants(database: Database, vault: Vault, metrics: Metrics, clock: FakeClock) -> Tenants:
-    return Tenants(database, vault, metrics, clock)
+def brakes(database: Database, clock: FakeClock) -> Brakes:
+    return Brakes(database, cap=CAP, clock=clock)
+
+
+@pytest.fixture
+def tenants(database: Database, vault: Vault, brakes: Brakes, metrics: Metrics, clock: FakeClock) -> Tenants:
+    return Tenants(database, vault, brakes, metrics, clock)

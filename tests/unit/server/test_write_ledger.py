@@ -3,34 +3,53 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
-import server.writes
+from server.brakes import Brake, Brakes, pull
 from server.clock import now_milliseconds
-from server.errors import ConflictError, OrderDeskError, WriteUncertainError
+from server.errors import (
+    ConflictError,
+    OrderDeskError,
+    RateLimitError,
+    ReadOnlyError,
+    StorageUnavailableError,
+    WriteUncertainError,
+)
 from server.storage.database import Database
-from server.tenancy.tenants import Caller, Tenants
+from server.storage.tables import audit, writes
+from server.tenancy.tenants import Tenants
 from server.tenancy.vault import Vault
-from server.tools.call import Call
-from server.writes import KEPT_MILLISECONDS, Write, WriteLedger
+from server.writes import ledger as ledger_module
+from server.writes.ledger import HOUR_MILLISECONDS, KEPT_MILLISECONDS, Earlier, Write, WriteLedger, digest
+from server.writes.operation import Plan
 
 RESULT = {"status": "success", "order": {"id": "1", "email": "secret-customer@example.com"}, "message": "done"}
+PLAN = Plan({"id": "1", "city": "secret-town"}, {"id": "1", "city": "York"})
+CAP = 5
 
 
 @pytest.fixture
 def ledger(database: Database, vault: Vault) -> WriteLedger:
-    return WriteLedger(database, vault)
+    return WriteLedger(database, vault, Brakes(database, cap=CAP))
 
 
 @pytest.fixture
 async def write(tenants: Tenants) -> Write:
     caller, _ = await tenants.create("shop")
-    return Write(caller.tenant_id, "100", "orders_update", "1", "r1", "key-1", b"d" * 32)
+    return Write(
+        caller.tenant_id, caller.key_id, "r1", "orders_update", "100", "s_1", "1", b"d" * 32, {"city": "York"}, "key-1"
+    )
 
 
 async def carry_out(ledger: WriteLedger, write: Write) -> str:
-    write_id = await ledger.begin(write)
+    write_id = await ledger.begin(write, PLAN)
     await ledger.done(write_id, write.tenant_id, RESULT)
     return write_id
+
+
+async def result(ledger: WriteLedger, write: Write) -> dict[str, Any] | None:
+    earlier = await ledger.replay(write)
+    return None if earlier is None else earlier.result
 
 
 async def test_the_same_request_under_the_same_key_is_answered_with_the_first_result(
@@ -38,7 +57,7 @@ async def test_the_same_request_under_the_same_key_is_answered_with_the_first_re
 ) -> None:
     assert await ledger.replay(write) is None
     await carry_out(ledger, write)
-    assert await ledger.replay(replace(write, request_id="r2")) == RESULT
+    assert await result(ledger, replace(write, request_id="r2")) == RESULT
 
 
 async def test_another_request_under_the_same_key_is_a_conflict(ledger: WriteLedger, write: Write) -> None:
@@ -64,7 +83,7 @@ async def test_a_key_is_known_within_its_store_and_tool_alone(
     elsewhere = replace(write, **other)  # type: ignore[arg-type]
     assert await ledger.replay(elsewhere) is None
     await carry_out(ledger, elsewhere)
-    assert await ledger.replay(write) == RESULT
+    assert await result(ledger, write) == RESULT
 
 
 async def test_a_key_of_one_tenant_means_nothing_to_another(
@@ -78,40 +97,104 @@ async def test_a_key_of_one_tenant_means_nothing_to_another(
 
 
 async def test_a_write_that_did_not_happen_may_be_tried_again(ledger: WriteLedger, write: Write) -> None:
-    write_id = await ledger.begin(write)
+    write_id = await ledger.begin(write, PLAN)
     await ledger.failed(write_id, OrderDeskError("refused"))
     assert await ledger.replay(write) is None
     await carry_out(ledger, write)
-    assert await ledger.replay(write) == RESULT
+    assert await result(ledger, write) == RESULT
 
 
 @pytest.mark.parametrize("left", ["an intent, by a crash", "an unknown outcome"])
-async def test_a_write_of_unknown_outcome_is_not_tried_again(left: str, ledger: WriteLedger, write: Write) -> None:
-    write_id = await ledger.begin(write)
+async def test_a_write_of_unknown_outcome_is_told_with_its_plan(left: str, ledger: WriteLedger, write: Write) -> None:
+    write_id = await ledger.begin(write, PLAN)
     if left == "an unknown outcome":
         await ledger.failed(write_id, WriteUncertainError("lost"))
-    with pytest.raises(WriteUncertainError):
-        await ledger.replay(write)
+    kept = {"arguments": write.arguments, "before": PLAN.before, "after": PLAN.after}
+    assert await ledger.replay(write) == Earlier(write_id, None, kept)
+    with pytest.raises(WriteUncertainError):  # and is not begun again
+        await ledger.begin(write, PLAN)
+
+
+async def test_another_plan_takes_the_place_of_the_first(ledger: WriteLedger, write: Write) -> None:
+    write_id = await ledger.begin(write, PLAN)
+    await ledger.replan(write, write_id, Plan({"id": "1", "city": "Hull"}, PLAN.after))
+    earlier = await ledger.replay(write)
+    assert earlier is not None
+    assert earlier.plan is not None
+    assert earlier.plan["before"] == {"id": "1", "city": "Hull"}
 
 
 async def test_a_key_is_kept_for_24_hours(ledger: WriteLedger, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     now = now_milliseconds()
     await carry_out(ledger, write)
-    monkeypatch.setattr(server.writes, "now_milliseconds", lambda: now + KEPT_MILLISECONDS - 1)
-    assert await ledger.replay(write) == RESULT
-    monkeypatch.setattr(server.writes, "now_milliseconds", lambda: now + KEPT_MILLISECONDS + 60_000)
+    monkeypatch.setattr(ledger_module, "now_milliseconds", lambda: now + KEPT_MILLISECONDS - 1)
+    assert await result(ledger, write) == RESULT
+    monkeypatch.setattr(ledger_module, "now_milliseconds", lambda: now + KEPT_MILLISECONDS + 60_000)
     other = replace(write, digest=b"e" * 32)
     assert await ledger.replay(other) is None
     await carry_out(ledger, other)
-    assert await ledger.replay(other) == RESULT
+    assert await result(ledger, other) == RESULT
 
 
-async def test_the_intent_is_on_disk_before_the_outcome_is_known(
-    ledger: WriteLedger, write: Write, database: Database, vault: Vault
+async def test_intent_and_audit_row_are_on_disk_before_the_outcome_is_known(
+    ledger: WriteLedger, write: Write, database: Database
 ) -> None:
-    await ledger.begin(write)
-    with pytest.raises(WriteUncertainError):
-        await WriteLedger(database, vault).replay(write)
+    write_id = await ledger.begin(write, PLAN)
+    assert await states(database) == [(write_id, "intent", "started", None)]
+    await ledger.failed(write_id, OrderDeskError("refused"))
+    assert await states(database) == [(write_id, "failed", "error", "ORDERDESK_API_ERROR")]
+    done = await carry_out(ledger, write)
+    assert (done, "done", "success", None) in await states(database)
+
+
+async def states(database: Database) -> list[tuple[str, str, str, str | None]]:
+    query = select(writes.c.id, writes.c.state, audit.c.status, audit.c.error_code).join(
+        audit, audit.c.write_id == writes.c.id
+    )
+    async with database.read() as connection:
+        return [tuple(row) for row in await connection.execute(query)]
+
+
+@pytest.mark.parametrize(
+    ("scope", "subject"),
+    [("server", lambda _: ""), ("tenant", lambda w: w.tenant_id), ("store", lambda w: w.store_row)],
+)
+async def test_a_brake_refuses_the_intent_in_its_own_transaction(
+    scope: Any, subject: Any, ledger: WriteLedger, write: Write, database: Database
+) -> None:
+    async with database.write() as connection:
+        await pull(connection, Brake(scope, subject(write), "read_only", "maintenance"))
+    with pytest.raises(ReadOnlyError):
+        await ledger.begin(write, PLAN)
+    assert await states(database) == []
+
+
+async def test_the_cap_counts_the_objects_of_the_last_hour_that_may_have_been_touched(
+    ledger: WriteLedger, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    capped = replace(write, idempotency_key=None, capped=True, objects=3)
+    refused_upstream = await ledger.begin(capped, PLAN)
+    with pytest.raises(RateLimitError):
+        await ledger.begin(capped, PLAN)
+    await ledger.failed(refused_upstream, OrderDeskError("refused"))
+    await carry_out(ledger, capped)
+    await carry_out(ledger, replace(capped, objects=2))
+    await carry_out(ledger, replace(capped, capped=False))
+    with pytest.raises(RateLimitError) as refused:
+        await ledger.begin(replace(capped, objects=1), PLAN)
+    assert 3_590 <= refused.value.details["retry_after_seconds"] <= 3_600
+    later = now_milliseconds() + HOUR_MILLISECONDS + 1_000
+    monkeypatch.setattr(ledger_module, "now_milliseconds", lambda: later)
+    await carry_out(ledger, capped)
+
+
+async def test_a_database_that_takes_no_write_refuses_before_anything_is_sent(
+    ledger: WriteLedger, write: Write, database_file: Path, database: Database
+) -> None:
+    await database.close()
+    database_file.write_bytes(b"not a database at all" * 100)  # noqa: ASYNC240 - nothing else runs
+    with pytest.raises(StorageUnavailableError):
+        await ledger.begin(write, PLAN)
 
 
 async def test_results_hold_customers_data_and_are_sealed(
@@ -122,16 +205,15 @@ async def test_results_hold_customers_data_and_are_sealed(
     stored = b"".join(path.read_bytes() for path in database_file.parent.glob("app.db*"))
     assert b"key-1" in stored
     assert b"secret-customer" not in stored
-
-
-def digest(target: str, arguments: Any) -> bytes:
-    no_services: Any = None
-    call = Call(no_services, Caller("t", "shop", "k"), "orders_update", "r", 0.0)
-    return Write.of(call, "100", target, "key", arguments).digest
+    assert b"secret-town" not in stored
 
 
 def test_a_digest_tells_requests_apart_and_not_spellings_of_one() -> None:
     same = digest("1", {"a": 1, "b": {"c": [1, 2], "d": None}})
     assert digest("1", {"b": {"d": None, "c": [1, 2]}, "a": 1}) == same
-    others = [("2", {"a": 1, "b": {"c": [1, 2], "d": None}}), ("1", {"a": 1}), ("1", {"a": 1, "b": {"c": [2, 1]}})]
+    others: list[tuple[str, dict[str, Any]]] = [
+        ("2", {"a": 1, "b": {"c": [1, 2], "d": None}}),
+        ("1", {"a": 1}),
+        ("1", {"a": 1, "b": {"c": [2, 1]}}),
+    ]
     assert len({same, *(digest(*other) for other in others)}) == 4

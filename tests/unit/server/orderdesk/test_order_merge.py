@@ -6,10 +6,19 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from server.errors import ArgumentsError
-from server.orderdesk.merge import LIMITS, NOTE_LIMIT, READ_ONLY_FIELDS, WRITABLE_FIELDS, differences, merge
+from server.orderdesk import kinds
+from server.orderdesk.merge import NOTE_LIMIT, differences
+from server.orderdesk.merge import merge as merge_by
 from tests.unit.server.parts import seeded
 
 NOW = "2026-11-23 10:00:00"
+RULES = kinds.ORDER.rules
+LIMITS, READ_ONLY_FIELDS, WRITABLE_FIELDS = RULES.limits, RULES.read_only, RULES.writable
+
+
+def merge(order: dict[str, Any], changes: dict[str, Any], now: str) -> dict[str, Any]:
+    return merge_by(RULES, order, changes, now)
+
 
 ORDER: dict[str, Any] = {
     "id": "100042",

@@ -13,15 +13,16 @@ STORE = Store("s", "t", "1", "shop", None, is_default=True, upstream="u", sealed
 
 
 class Shelf:
-    """A gateway to as many products as the test wants; every tenth is a mug."""
+    """A desk with as many products as the test wants; every tenth is a mug."""
 
     def __init__(self, products: int) -> None:
         self.products = products
         self.pages = 0
 
-    async def get(
-        self, _call: object, _store: object, _endpoint: str, _path: str, parameters: dict[str, str]
-    ) -> dict[str, Any]:
+    def at(self, _call: object, _store: object) -> "Shelf":
+        return self
+
+    async def list(self, _kind: object, *, parameters: dict[str, str]) -> dict[str, Any]:
         self.pages += 1
         offset, limit = int(parameters["offset"]), int(parameters["limit"])
         numbers = range(offset, min(offset + limit, self.products))

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.orderdesk.bucket import CAPACITY, REFILL_PER_SECOND, UpstreamBucket, UpstreamBuckets, UpstreamBusyError
-from tests.unit.server.parts import FakeClock, in_virtual_time, seeded
+from server.orderdesk.bucket import CAPACITY, REFILL_PER_SECOND, UpstreamBucket, UpstreamBusyError
+from tests.unit.server.parts import in_virtual_time, seeded
 
 Clock = Callable[[], float]
 FOREVER = 1e6
@@ -116,17 +116,39 @@ def test_one_who_gives_up_takes_no_token_and_holds_nobody_up() -> None:
     in_virtual_time(scenario)
 
 
-def test_a_lower_count_of_orderdesk_is_believed_and_a_higher_one_is_not() -> None:
+def test_what_orderdesk_says_is_left_counts_less_what_is_in_flight() -> None:
     async def scenario(clock: Clock) -> None:
         bucket = UpstreamBucket(clock)
-        bucket.observe(2)
-        bucket.observe(19)
-        began = clock()
-        for _ in range(3):
-            await bucket.acquire(FOREVER)
-        assert clock() - began == pytest.approx(1 / REFILL_PER_SECOND)
+        first, second, third = [await bucket.acquire(0) for _ in range(3)]
+        bucket.observe(first, 2)  # of which the other two take one each
+        with pytest.raises(UpstreamBusyError):
+            await bucket.acquire(0.3)
+        bucket.finish(first)
+        bucket.observe(third, 19)  # more than we thought: OrderDesk knows best
+        bucket.finish(third)
+        for _ in range(18):
+            bucket.finish(await bucket.acquire(0))
+        bucket.observe(second, 15)  # overtaken by the third: it may be outdated
+        with pytest.raises(UpstreamBusyError):
+            await bucket.acquire(0.3)
 
     in_virtual_time(scenario)
+
+
+def test_a_count_in_whole_tokens_takes_no_fraction_away() -> None:
+    async def scenario(clock: Clock) -> float:
+        bucket = UpstreamBucket(clock)
+        await empty(bucket)
+        began = clock()
+        for _ in range(30):
+            ticket = await bucket.acquire(FOREVER)
+            for earlier in range(ticket):
+                bucket.finish(earlier)
+            bucket.observe(ticket, 0)
+            bucket.finish(ticket)
+        return clock() - began
+
+    assert in_virtual_time(scenario) == pytest.approx(30 / REFILL_PER_SECOND, rel=0.01)
 
 
 def test_nothing_goes_out_while_orderdesk_has_closed() -> None:
@@ -156,13 +178,3 @@ def test_a_refusal_reaches_those_who_wait_already() -> None:
         assert clock() - began == pytest.approx(5.1)
 
     in_virtual_time(scenario)
-
-
-def test_one_account_is_one_bucket_and_the_longest_unused_are_forgotten(clock: FakeClock) -> None:
-    buckets = UpstreamBuckets(limit=2, clock=clock)
-    first, second = buckets.of("1"), buckets.of("2")
-    assert first is not second
-    assert buckets.of("1") is first
-    buckets.of("3")
-    assert buckets.of("1") is first
-    assert buckets.of("2") is not second

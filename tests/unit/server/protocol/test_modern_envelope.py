@@ -5,7 +5,6 @@ import pytest
 from mcp_types import HEADER_MISMATCH, INVALID_PARAMS, UNSUPPORTED_PROTOCOL_VERSION
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
-from server.protocol.http import Request
 from server.protocol.messages import Message, ProtocolError
 from server.protocol.modern import decode_header, envelope
 
@@ -27,7 +26,7 @@ def opened(
     encoded = {name.encode(): value.encode("latin-1") for name, value in sent.items() if value is not None}
     whole_meta = {key: value for key, value in {**META, **(meta or {})}.items() if value is not None}
     message = Message(1, method, {"name": "stores_list", "_meta": whole_meta, **(params or {})})
-    return envelope(Request("POST", encoded, b"", b"", "r"), message)
+    return envelope(message, encoded)
 
 
 def code_of(**given: Any) -> int:

@@ -1,4 +1,5 @@
 import base64
+import hashlib
 import secrets
 from pathlib import Path
 
@@ -6,12 +7,19 @@ import pytest
 
 from server.settings import Settings, SettingsError
 
-KEY = base64.urlsafe_b64encode(bytes(range(32))).decode().rstrip("=")
+
+def encoded(key: bytes) -> str:
+    return base64.urlsafe_b64encode(key).decode().rstrip("=")
+
+
+DRAWN = hashlib.sha256(b"a key of these tests").digest()
+KEY = encoded(DRAWN)
 PRODUCTION = {
     "ENVIRONMENT": "production",
     "MASTER_KEY": KEY,
     "ADMIN_TOKEN": "a" * 32,
     "ALLOWED_HOSTS": "mcp.example.com",
+    "DATABASE_URL": "sqlite:////var/lib/quartermaster/app.db",
 }
 
 
@@ -37,7 +45,7 @@ def test_the_defaults_are_those_of_the_contract() -> None:
     assert settings.cache_ttl_products_seconds == 60
     assert settings.query_token_enabled is False
     assert settings.environment == "development"
-    assert settings.master_key_bytes == bytes(range(32))
+    assert settings.master_keys_bytes == (DRAWN,)
 
 
 def test_every_problem_is_told_at_once_fields_and_rules_alike() -> None:
@@ -66,6 +74,7 @@ def test_every_problem_is_told_at_once_fields_and_rules_alike() -> None:
         "MASTER_KEY",
         "ORDERDESK_BASE_URL",
         "PORT",
+        "PROXY_TIMEOUT_SECONDS",
         "QUERY_TOKEN_ENABLED",
         "RATE_LIMIT_RPM",
     ]
@@ -114,7 +123,7 @@ def test_secrets_are_read_from_files_and_their_line_end_dropped(tmp_path: Path) 
     (tmp_path / "master").write_text(KEY + "\n")
     (tmp_path / "admin").write_text("operator\n")
     settings = Settings.load({"MASTER_KEY_FILE": str(tmp_path / "master"), "ADMIN_TOKEN_FILE": str(tmp_path / "admin")})
-    assert settings.master_key_bytes == bytes(range(32))
+    assert settings.master_keys_bytes == (DRAWN,)
     assert settings.admin_token is not None
     assert settings.admin_token.get_secret_value() == "operator"
 

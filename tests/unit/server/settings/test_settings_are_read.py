@@ -6,7 +6,7 @@ from server.settings import Settings
 
 SERVER = Path(server.__file__).parent
 # What a property of the settings stands for.
-PROPERTIES = {"master_key_bytes": "master_key"}
+PROPERTIES = {"master_keys_bytes": "master_key"}
 
 
 def attributes_read(tree: ast.AST) -> set[str]:
@@ -25,7 +25,7 @@ def attributes_read(tree: ast.AST) -> set[str]:
 def test_every_setting_is_read_outside_the_settings() -> None:
     read: set[str] = set()
     for path in SERVER.rglob("*.py"):
-        if path.name != "settings.py":
+        if path.name not in {"settings.py", "rules.py"}:
             read |= attributes_read(ast.parse(path.read_text()))
     read = {PROPERTIES.get(name, name) for name in read}
     assert set(Settings.model_fields) - read == set()

@@ -15,7 +15,7 @@ from sqlalchemy import create_engine
 from server.storage.migrate import MIGRATIONS, configuration, upgrade
 from server.storage.tables import HEAD, metadata
 
-TABLES = {"audit", "stores", "tenant_keys", "tenants", "writes"}
+TABLES = {"audit", "brakes", "stores", "tenant_keys", "tenants", "writes"}
 
 
 @pytest.fixture
@@ -71,6 +71,29 @@ def test_a_second_upgrade_changes_nothing(path: Path) -> None:
     upgrade(url(path))
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT name FROM tenants").fetchall() == [("shop",)]
+
+
+def test_what_the_first_release_wrote_is_kept(path: Path) -> None:
+    config = configuration(url(path))
+    command.upgrade(config, "0001")
+    rows = {
+        "tenants": "('t', 'shop', 1)",
+        "tenant_keys": "('k', 't', zeroblob(32), 1, NULL, NULL)",
+        "stores": "('s', 't', '1', 'n', NULL, x'00', 1, 1)",
+        "writes": "('w', 't', '1', 'orders_update', '2', 'key', zeroblob(32), 'done', NULL, x'01', 'r', 1, 2)",
+        "audit": "(1, 1, 't', 'k', 'r', 'orders_get', '1', '2', 'success', NULL, 3)",
+    }
+    with closing(sqlite3.connect(path)) as connection:
+        for table, row in rows.items():
+            connection.execute(f"INSERT INTO {table} VALUES {row}")
+        connection.commit()
+    upgrade(url(path))
+    with closing(sqlite3.connect(path)) as connection:
+        assert all(len(connection.execute(f"SELECT * FROM {table}").fetchall()) == 1 for table in rows)
+        assert connection.execute("SELECT objects, capped, sealed_result FROM writes").fetchall() == [(1, 0, b"\x01")]
+    command.downgrade(config, "0001")
+    with closing(sqlite3.connect(path)) as connection:
+        assert all(len(connection.execute(f"SELECT * FROM {table}").fetchall()) == 1 for table in rows)
 
 
 def test_the_revision_that_the_code_needs_is_alembic_s_only_head() -> None:

@@ -58,7 +58,14 @@ def test_a_metric_of_the_contract_is_declared_with_exactly_its_labels_and_bucket
 
 
 def test_what_is_declared_beyond_the_contract_is_known() -> None:
-    assert set(declared(Metrics("0", "development"))) - set(CONTRACT) == {BUILD, "audit_rows_dropped_total"}
+    assert set(declared(Metrics("0", "development"))) - set(CONTRACT) == {
+        BUILD,
+        "audit_rows_dropped_total",
+        "orderdesk_breakers_open",
+        "orderdesk_breaker_openings_total",
+        "retention_rows_removed_total",
+        "webhook_deliveries_total",
+    }
 
 
 def test_the_build_is_told_with_version_python_and_environment() -> None:

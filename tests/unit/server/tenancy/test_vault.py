@@ -65,5 +65,5 @@ def test_an_error_names_the_place_and_no_content() -> None:
 
 
 def test_keys_for_different_purposes_differ() -> None:
-    assert VAULT.key_hash_pepper != VAULT.upstream_pepper
-    assert MASTER_KEY not in {VAULT.key_hash_pepper, VAULT.upstream_pepper}
+    assert VAULT.first_peppers[0] != VAULT.upstream_pepper
+    assert MASTER_KEY not in {*VAULT.first_peppers, VAULT.upstream_pepper}

@@ -1,3 +1,5 @@
+import json
+from dataclasses import dataclass
 from typing import Any
 
 import jsonschema
@@ -5,33 +7,116 @@ import pytest
 from pydantic import Field
 
 from server.errors import ArgumentsError
+from server.rules import TOOLSETS
 from server.tools.call import Call
-from server.tools.declaration import Arguments, Identifier, Result, Tool
-from server.tools.registry import ALL
+from server.tools.declaration import (
+    Arguments,
+    Identifier,
+    Result,
+    Tool,
+    WriteArguments,
+    WriteResult,
+    WriteTool,
+)
+from server.tools.registry import ALL, is_offered
 
-# The names and arguments that clients call already (required ones first, after the name).
-CONTRACT: dict[str, tuple[set[str], set[str]]] = {
-    "tenant_use_master_key": ({"master_key"}, set()),
-    "stores_list": (set(), set()),
-    "stores_register": ({"store_id", "api_key", "store_name"}, {"label"}),
-    "stores_use_store": ({"identifier"}, set()),
-    "stores_resolve": ({"identifier"}, set()),
-    "stores_delete": ({"store_identifier"}, set()),
-    "orders_list": (
-        set(),
-        {"store_identifier", "limit", "offset", "folder_id", "folder_name", "source_id", "source_name"}
-        | {"search_start_date", "search_end_date", "modified_start_date", "modified_end_date", "email", "customer_id"}
-        | {f"customer_{part}" for part in ("first_name", "last_name", "company", "address1", "phone")}
-        | {f"shipping_{part}" for part in ("first_name", "last_name", "company", "address1", "phone")}
-        | {"get_order_history", "order_by", "order"},
+# A client's context pays for each of them in every conversation.
+LONGEST_DESCRIPTION = 320
+
+STORE = "store_identifier"
+OF_EVERY_WRITE = {"idempotency_key", "dry_run"}
+ITEM = "price quantity weight code delivery_type category_code variation_list metadata"
+PRODUCT = "price cost weight stock location update_source metadata variation_list manufacturer_sku"
+PAGE = "limit offset"
+PERSON = ("first_name", "last_name", "company", "address1", "phone")
+ORDER_FILTERS = " ".join(
+    [
+        *("folder_id", "folder_name", "source_id", "source_name", "email", "customer_id", "get_order_history"),
+        *("search_start_date", "search_end_date", "modified_start_date", "modified_end_date", "order_by", "order"),
+        *(f"customer_{part}" for part in PERSON),
+        *(f"shipping_{part}" for part in PERSON),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What clients and operators rely on of one tool; arguments apart by blanks.
+
+    Every write takes OF_EVERY_WRITE too. `store`: the call may name its store. `local`: OrderDesk is not asked.
+    """
+
+    toolset: str
+    required: str = ""
+    optional: str = ""
+    writes: bool = False
+    destructive: bool = False
+    idempotent: bool = True
+    capped: bool = False
+    store: bool = True
+    local: bool = False
+
+
+def own(required: str = "", optional: str = "", **more: Any) -> Declared:
+    """A tool on the tenant's own stores."""
+    return Declared("stores", required, optional, store=False, local=True, **more)
+
+
+def changing(toolset: str, required: str, optional: str = "", **more: Any) -> Declared:
+    """A tool that alters or removes what is there."""
+    return Declared(toolset, required, optional, writes=True, destructive=True, **more)
+
+
+def adding(toolset: str, required: str, optional: str = "", **more: Any) -> Declared:
+    """A tool that leaves what is there as it is."""
+    return Declared(toolset, required, optional, writes=True, **more)
+
+
+# Renaming a tool or an argument, or asking for one more, breaks clients.
+CONTRACT: dict[str, Declared] = {
+    "tenant_use_master_key": Declared("tenant", "master_key", store=False, local=True),
+    "stores_list": own(),
+    "stores_register": own("store_id api_key store_name", "label", writes=True, idempotent=False),
+    "stores_use_store": own("identifier", writes=True),
+    "stores_resolve": own("identifier"),
+    "stores_delete": own("store_identifier", writes=True, destructive=True),
+    "stores_test": Declared("stores"),
+    "stores_settings": Declared("stores"),
+    "stores_folders": Declared("stores"),
+    "orders_list": Declared("orders", "", f"{PAGE} {ORDER_FILTERS}"),
+    "orders_get": Declared("orders", "order_id"),
+    "orders_find": Declared("orders", "source_id", "source_name"),
+    "orders_update": changing("orders", "order_id changes", idempotent=False),
+    "orders_create": adding("orders", "order_data", idempotent=False, capped=True),
+    "orders_delete": changing("orders", "order_id", capped=True),
+    "orders_move": changing(
+        "orders", "order_ids", "destination_folder_id destination_folder_name", idempotent=False, capped=True
     ),
-    "orders_get": ({"order_id"}, {"store_identifier"}),
-    "orders_update": ({"order_id", "changes"}, {"store_identifier", "idempotency_key", "dry_run"}),
-    "products_list": (set(), {"store_identifier", "limit", "offset", "search"}),
-    "products_get": ({"product_id"}, {"store_identifier"}),
-}
-READERS = {"stores_list", "stores_resolve", "orders_list", "orders_get", "products_list", "products_get"} | {
-    "tenant_use_master_key"
+    "orders_add_note": adding("orders", "order_id note", "username"),
+    "orders_add_history": adding("orders", "order_id note", "source_name", idempotent=False),
+    "order_items_list": Declared("items", "order_id", PAGE),
+    "order_items_get": Declared("items", "order_id item_id"),
+    "order_items_add": adding("items", "order_id name", ITEM, idempotent=False),
+    "order_items_update": changing("items", "order_id item_id changes"),
+    "order_items_delete": changing("items", "order_id item_id", capped=True),
+    "shipments_list": Declared("shipments", "order_id", PAGE),
+    "shipments_get": Declared("shipments", "order_id shipment_id"),
+    "shipments_add": adding(
+        "shipments",
+        "order_id tracking_number",
+        "carrier_code shipment_method tracking_url weight cost",
+        idempotent=False,
+    ),
+    "shipments_update": changing("shipments", "order_id shipment_id changes"),
+    "shipments_delete": changing("shipments", "order_id shipment_id", capped=True),
+    "shipments_batch": adding("shipments", "shipments", idempotent=False, capped=True),
+    "products_list": Declared("products", "", f"{PAGE} search"),
+    "products_get": Declared("products", "product_id"),
+    "products_create": adding("inventory", "name code", PRODUCT, idempotent=False, capped=True),
+    "products_update": changing("inventory", "product_id changes"),
+    "products_delete": changing("inventory", "product_id", capped=True),
+    "products_batch_update": changing("inventory", "products", capped=True),
+    "products_adjust_stock": changing("inventory", "product_id", "by to reason", idempotent=False),
 }
 TOOLS = {tool.name: tool for tool in ALL}
 each_tool = pytest.mark.parametrize("tool", [pytest.param(tool, id=tool.name) for tool in ALL])
@@ -75,10 +160,19 @@ def test_the_tools_are_those_of_the_contract() -> None:
 
 @each_tool
 def test_a_tool_takes_the_arguments_of_the_contract(tool: Tool[Any]) -> None:
-    required, optional = CONTRACT[tool.name]
+    declared = CONTRACT[tool.name]
     schema = tool.wire().input_schema
+    required, optional = set(declared.required.split()), set(declared.optional.split())
+    optional |= ({STORE} if declared.store else set()) | (OF_EVERY_WRITE if declared.writes else set())
     assert set(schema["properties"]) == required | optional
     assert set(schema.get("required", [])) == required
+
+
+def test_every_toolset_of_the_settings_has_tools_and_no_tool_another() -> None:
+    assert {tool.toolset for tool in ALL} == set(TOOLSETS)
+    assert {name: tool.toolset for name, tool in TOOLS.items()} == {
+        name: declared.toolset for name, declared in CONTRACT.items()
+    }
 
 
 @each_tool
@@ -99,20 +193,56 @@ def test_a_tool_s_schemas_are_valid_closed_and_short(tool: Tool[Any]) -> None:
 
 
 @each_tool
-def test_a_tool_s_example_is_accepted_by_the_tool_and_by_its_schema(tool: Tool[Any]) -> None:
+def test_a_tool_s_example_is_accepted_by_the_tool_and_its_schema_and_shown_to_clients(tool: Tool[Any]) -> None:
     tool.parse(tool.example)
-    jsonschema.validate(tool.example, tool.wire().input_schema)
+    wire = tool.wire()
+    jsonschema.validate(tool.example, wire.input_schema)
+    assert wire.description is not None
+    description, _, example = wire.description.partition("\nExample: ")
+    assert json.loads(example) == tool.example
+    assert description == tool.description
+    assert len(description) <= LONGEST_DESCRIPTION
 
 
 @each_tool
 def test_annotations_and_cost_tell_reading_from_writing(tool: Tool[Any]) -> None:
+    declared = CONTRACT[tool.name]
     annotations = tool.wire().annotations
     assert annotations is not None
-    reads = tool.name in READERS
-    assert annotations.read_only_hint is reads
-    assert tool.cost == (1 if reads else 2)
-    assert annotations.destructive_hint is (tool.name in {"stores_delete", "orders_update"})
-    assert annotations.open_world_hint is tool.name.startswith(("orders_", "products_"))
+    assert annotations.read_only_hint is not declared.writes
+    assert tool.cost == (2 if declared.writes else 1)
+    assert annotations.destructive_hint is declared.destructive
+    assert annotations.idempotent_hint is declared.idempotent
+    assert annotations.open_world_hint is not declared.local
+
+
+@each_tool
+def test_what_writes_takes_a_key_and_a_dry_run_and_only_some_counts_towards_the_cap(tool: Tool[Any]) -> None:
+    declared = CONTRACT[tool.name]
+    assert isinstance(tool, WriteTool) is declared.writes
+    if isinstance(tool, WriteTool):
+        assert issubclass(tool.arguments, WriteArguments)
+        assert issubclass(tool.result, WriteResult)
+        assert tool.capped is declared.capped
+        asked = tool.parse({**tool.example, "idempotency_key": "k", "dry_run": True})
+        assert (asked.idempotency_key, asked.dry_run) == ("k", True)
+        with pytest.raises(ArgumentsError):
+            tool.parse({**tool.example, "idempotency_key": ""})
+
+
+@pytest.mark.parametrize(
+    ("toolsets", "offered"),
+    [
+        (("all",), set(TOOLS)),
+        ((), {"tenant_use_master_key"}),
+        (("items",), {"tenant_use_master_key"} | {name for name in TOOLS if name.startswith("order_items_")}),
+    ],
+    ids=str,
+)
+def test_a_server_offers_the_tools_of_its_toolsets_and_always_the_check_of_the_key(
+    toolsets: tuple[str, ...], offered: set[str]
+) -> None:
+    assert {name for name, tool in TOOLS.items() if is_offered(tool, toolsets)} == offered
 
 
 @pytest.mark.parametrize(
@@ -161,7 +291,7 @@ def test_a_refusal_of_a_megabyte_of_unknown_names_is_quick() -> None:
     refusal({"order_id": "1", **{f"unknown_{number}": 1 for number in range(20_000)}})
 
 
-@pytest.mark.parametrize("tool", ["orders_list", "orders_get", "orders_update", "products_list", "products_get"])
+@pytest.mark.parametrize("tool", [name for name, declared in CONTRACT.items() if declared.store])
 def test_a_tool_call_may_always_name_its_store_by_number_or_text(tool: str) -> None:
     example = TOOLS[tool].example
     for identifier in (42174, "42174", "Main shop"):
@@ -181,6 +311,7 @@ def test_several_folders_may_be_a_list_or_a_comma_list() -> None:
         ("orders_list", "offset", [0, 10], [-1]),
         ("orders_list", "order", ["ASC", "DESC"], ["asc", ""]),
         ("orders_list", "search_start_date", ["2026-01-01", "2026-01-01 10:00:00"], ["yesterday", "2026-1-1", ""]),
+        ("orders_find", "source_id", ["1001", 1001], [""]),
         ("products_list", "limit", [1, 100], [0, 101]),
         ("products_list", "search", ["mug"], ["", "x" * 201]),
     ],

@@ -1,0 +1,1 @@
+"""The reference pages and templates, generated from the declarations: settings, tools, errors."""

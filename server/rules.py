@@ -1,0 +1,191 @@
+"""What no single setting can see of itself: which settings must fit each other, and what production refuses."""
+
+from __future__ import annotations
+
+import binascii
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from server.settings import Settings
+
+KEY_HINT: Final = "python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
+KEY_BYTES: Final = 32
+TOOLSETS: Final = ("tenant", "stores", "orders", "items", "shipments", "products", "inventory")
+LOOPBACK: Final = ("localhost", "127.0.0.1", "[::1]")
+HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)\Z")
+ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?/?\Z")
+SQLITE_FILE: Final = re.compile(r"sqlite:///(?!:memory:)[^?]+\Z")
+# 32 random bytes hold about 30 different ones; fewer than this come about once in 10**17 keys.
+FEWEST_DIFFERENT_BYTES: Final = 16
+EXAMPLES: Final = ("example", "changeme", "change-me", "change_me", "your-key", "yourkey", "placeholder", "secret")
+MOST_CALLS_PER_MINUTE: Final = 10_000
+MOST_OBJECTS_PER_HOUR: Final = 10_000
+LEAST_DISK_RESERVE: Final = 16 * 1024 * 1024
+ADMIN_TOKEN_LENGTH: Final = 32
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A demand on one setting. `demand` is what a refusal says of it, and the documentation."""
+
+    setting: str
+    demand: str
+    broken: Callable[[Settings], bool]
+
+    def problem(self, settings: Settings) -> str:
+        """The refusal, in one line; it shows numbers and lists, for a text may hold a password."""
+        value = getattr(settings, self.setting)
+        if isinstance(value, tuple):
+            value = ",".join(value)
+        elif not isinstance(value, int | float):
+            return f"{self.setting.upper()}: {self.demand}"
+        return f"{self.setting.upper()}: {self.demand} (it is {value})"
+
+
+def _longer(longer: str, shorter: str, why: str) -> Rule:
+    return Rule(
+        longer,
+        f"must be longer than {shorter.upper()}, or {why}",
+        lambda settings: getattr(settings, longer) <= getattr(settings, shorter),
+    )
+
+
+# A caller that gives up first never hears how its call ended.
+TIMEOUT_CHAIN: Final = (
+    _longer("client_timeout_seconds", "proxy_timeout_seconds", "clients give up before the proxy answers them"),
+    _longer("proxy_timeout_seconds", "call_deadline_seconds", "the proxy gives up before a call has ended"),
+    _longer("stop_timeout_seconds", "drain_seconds", "the service manager kills a server that still drains"),
+    _longer("drain_seconds", "call_deadline_seconds", "a stop cuts calls off"),
+)
+
+
+def _bad_master_key(settings: Settings) -> bool:
+    try:
+        return {len(key) for key in settings.master_keys_bytes} != {KEY_BYTES}
+    except (ValueError, binascii.Error):
+        return True
+
+
+def _bad_upstream(settings: Settings) -> bool:
+    try:
+        parts = urlsplit(settings.orderdesk_base_url)
+    except ValueError:
+        return True
+    return parts.hostname is None or parts.username is not None or parts.password is not None
+
+
+GENERAL: Final = (
+    *TIMEOUT_CHAIN,
+    Rule(
+        "http_timeout_seconds",
+        "must not be longer than CALL_DEADLINE_SECONDS, which contains it",
+        lambda settings: settings.http_timeout_seconds > settings.call_deadline_seconds,
+    ),
+    Rule("master_key", f"must be {KEY_BYTES} bytes in base64url; make one with: {KEY_HINT}", _bad_master_key),
+    Rule(
+        "database_url",
+        "must be sqlite:///relative/file.db or sqlite:////absolute/file.db",
+        lambda settings: not SQLITE_FILE.match(settings.database_url),
+    ),
+    Rule("orderdesk_base_url", "must be http(s)://HOST[:PORT][/PATH], without credentials", _bad_upstream),
+    Rule(
+        "allowed_hosts",
+        "must name at least one host, each without scheme, port and path",
+        lambda settings: not (settings.allowed_hosts and all(map(HOST.match, settings.allowed_hosts))),
+    ),
+    Rule(
+        "allowed_origins",
+        "must be origins such as https://app.example.com; '*' is none",
+        lambda settings: not all(map(ORIGIN.match, settings.allowed_origins)),
+    ),
+    Rule(
+        "toolsets",
+        f"must name at least one of {', '.join(TOOLSETS)}; or all",
+        lambda settings: not settings.toolsets or not {*settings.toolsets} <= {*TOOLSETS, "all"},
+    ),
+)
+
+
+def _weak_master_key(settings: Settings) -> bool:
+    """Whether a master key was written, not drawn: an example, a text, one byte again and again, or counted up."""
+    try:
+        keys = settings.master_keys_bytes
+    except (ValueError, binascii.Error):
+        return False  # told by the rule above
+    return any(_is_written(key) for key in keys) or any(
+        example in settings.master_key.get_secret_value().lower() for example in EXAMPLES
+    )
+
+
+def _is_written(key: bytes) -> bool:
+    steps = {(after - before) % 256 for before, after in pairwise(key)}
+    return len(set(key)) < FEWEST_DIFFERENT_BYTES or len(steps) == 1 or all(32 <= byte < 127 for byte in key)
+
+
+def _short_admin_token(settings: Settings) -> bool:
+    return settings.admin_token is None or len(settings.admin_token.get_secret_value()) < ADMIN_TOKEN_LENGTH
+
+
+def _plain_origin(origin: str) -> bool:
+    scheme, _, rest = origin.partition("://")
+    return scheme == "http" and rest.rstrip("/").rpartition(":")[0] not in LOOPBACK and rest.rstrip("/") not in LOOPBACK
+
+
+PRODUCTION: Final = (
+    Rule(
+        "query_token_enabled",
+        "must be off in production: keys in URLs end up in logs",
+        lambda settings: settings.query_token_enabled,
+    ),
+    Rule("admin_token", f"production needs one of at least {ADMIN_TOKEN_LENGTH} characters", _short_admin_token),
+    Rule("master_key", f"must be drawn at random in production; make one with: {KEY_HINT}", _weak_master_key),
+    Rule("log_level", "must not be debug in production", lambda settings: settings.log_level == "debug"),
+    Rule(
+        "orderdesk_base_url",
+        "must be https in production",
+        lambda settings: not settings.orderdesk_base_url.startswith("https://"),
+    ),
+    Rule(
+        "allowed_hosts",
+        "must name the public host in production, not only loopback",
+        lambda settings: {host.lower() for host in settings.allowed_hosts} <= set(LOOPBACK),
+    ),
+    Rule(
+        "allowed_origins",
+        "must be https in production, loopback aside",
+        lambda settings: any(map(_plain_origin, settings.allowed_origins)),
+    ),
+    Rule(
+        "database_url",
+        "must be absolute in production (sqlite:////…): a relative file depends on where the server is started",
+        lambda settings: (
+            bool(SQLITE_FILE.match(settings.database_url)) and not settings.database_url.startswith("sqlite:////")
+        ),
+    ),
+    Rule(
+        "rate_limit_rpm",
+        f"must not be more than {MOST_CALLS_PER_MINUTE} in production: that limits nobody",
+        lambda settings: settings.rate_limit_rpm > MOST_CALLS_PER_MINUTE,
+    ),
+    Rule(
+        "destructive_cap_per_hour",
+        f"must not be more than {MOST_OBJECTS_PER_HOUR} in production: that stops no client that runs away",
+        lambda settings: settings.destructive_cap_per_hour > MOST_OBJECTS_PER_HOUR,
+    ),
+    Rule(
+        "disk_reserve_bytes",
+        f"must be at least {LEAST_DISK_RESERVE} in production: outcomes of writes need room to be recorded",
+        lambda settings: settings.disk_reserve_bytes < LEAST_DISK_RESERVE,
+    ),
+)
+
+
+def problems_of(settings: Settings) -> list[str]:
+    """Every rule that the settings break, one line each."""
+    rules = GENERAL + (PRODUCTION if settings.environment == "production" else ())
+    return [rule.problem(settings) for rule in rules if rule.broken(settings)]

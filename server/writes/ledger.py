@@ -1,0 +1,247 @@
+"""The ledger of writes: intent, plan and audit row committed before OrderDesk is asked, the outcome after."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.exc import DBAPIError
+
+from server import audit
+from server.clock import now_milliseconds
+from server.errors import (
+    ConflictError,
+    RateLimitError,
+    StorageUnavailableError,
+    ToolError,
+    WriteUncertainError,
+)
+from server.limits import retry_after
+from server.storage.tables import writes
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Row
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from server.brakes import Brakes
+    from server.storage.database import Database
+    from server.tenancy.vault import Vault
+    from server.writes.operation import Plan
+
+KEPT_MILLISECONDS: Final = 24 * 3600 * 1000
+HOUR_MILLISECONDS: Final = 3600 * 1000
+
+NOT_RECORDED: Final = "The server cannot record writes at the moment; nothing was changed. Reads go on."
+
+INTENT: Final = "intent"
+DONE: Final = "done"
+FAILED: Final = "failed"
+UNCERTAIN: Final = "uncertain"
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A write that a client asks for. `digest` tells the same request from another under the same key.
+
+    `arguments` are what is kept of the request: neither idempotency_key and dry_run nor a secret. `store_row` is the
+    store's row here, where it has one; `objects` says how many of OrderDesk's it touches, and `capped` whether these
+    count towards the tenant's hourly cap.
+    """
+
+    tenant_id: str
+    key_id: str
+    request_id: str
+    tool: str
+    store_id: str
+    store_row: str | None
+    target: str
+    digest: bytes
+    arguments: dict[str, Any]
+    idempotency_key: str | None = None
+    objects: int = 1
+    capped: bool = False
+    reverts: str | None = None
+
+
+def digest(target: str, arguments: dict[str, Any]) -> bytes:
+    """SHA-256 of a request: what is written, and every argument, secrets included."""
+    return hashlib.sha256(orjson.dumps([target, arguments], option=orjson.OPT_SORT_KEYS)).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What became of the same request under the same key: its result, or None with the plan where nobody knows."""
+
+    write_id: str
+    result: dict[str, Any] | None
+    plan: dict[str, Any] | None
+
+
+class WriteLedger:
+    """Keeps what was intended and what became of it. Plans and results are sealed: they hold customers' data."""
+
+    def __init__(self, database: Database, vault: Vault, brakes: Brakes) -> None:
+        self._database = database
+        self._vault = vault
+        self._brakes = brakes
+
+    async def replay(self, write: Write) -> Earlier | None:
+        """The same request carried out before, or None when there was none (or it changed nothing).
+
+        Raises ConflictError when the key was used for another request.
+        """
+        if write.idempotency_key is None:
+            return None
+        async with self._database.read() as connection:
+            row = (await connection.execute(select(writes).where(*_same_key(write)))).one_or_none()
+        if row is None or _key_is_free(row, write):
+            return None
+        result = self.opened(row, "sealed_result") if row.state == DONE else None
+        return Earlier(row.id, result, None if result is not None else self.opened(row, "sealed_plan"))
+
+    async def begin(self, write: Write, plan: Plan) -> str:
+        """Commit the intent, its plan and its audit row; returns the write's id.
+
+        Raises ReadOnlyError or SuspendedError where a brake forbids it, RateLimitError where the tenant's hourly cap
+        is used up, StorageUnavailableError where the database cannot take it.
+        """
+        write_id = "w_" + secrets.token_hex(12)
+        try:
+            async with self._database.write() as connection:
+                await self._admit(connection, write)
+                await connection.execute(
+                    insert(writes).values(
+                        id=write_id,
+                        tenant_id=write.tenant_id,
+                        store_id=write.store_id,
+                        tool=write.tool,
+                        target=write.target,
+                        idempotency_key=write.idempotency_key,
+                        arguments_digest=write.digest,
+                        state=INTENT,
+                        objects=write.objects,
+                        capped=write.capped,
+                        sealed_plan=self._sealed_plan(write, write_id, plan),
+                        reverts=write.reverts,
+                        request_id=write.request_id,
+                        created_at=now_milliseconds(),
+                    )
+                )
+                await audit.begin(connection, write, write_id)
+        except DBAPIError as error:
+            raise StorageUnavailableError(NOT_RECORDED) from error
+        return write_id
+
+    async def replan(self, write: Write, write_id: str, plan: Plan) -> None:
+        """Keep another plan: what was there before has changed meanwhile. Raises StorageUnavailableError."""
+        sealed = self._sealed_plan(write, write_id, plan)
+        try:
+            async with self._database.write() as connection:
+                await connection.execute(update(writes).where(writes.c.id == write_id).values(sealed_plan=sealed))
+        except DBAPIError as error:
+            raise StorageUnavailableError(
+                "The server cannot record writes at the moment; nothing was changed."
+            ) from error
+
+    async def done(self, write_id: str, tenant_id: str, result: dict[str, Any]) -> None:
+        """The write happened; `result` is what the client is told."""
+        sealed = self._vault.seal(tenant_id, place_of(write_id, "sealed_result"), orjson.dumps(result))
+        async with self._database.write() as connection:
+            await _settle(connection, write_id, state=DONE, error_code=None, sealed_result=sealed)
+
+    async def failed(self, write_id: str, error: ToolError) -> None:
+        """The write did not happen, or nobody knows (WriteUncertainError)."""
+        state = UNCERTAIN if isinstance(error, WriteUncertainError) else FAILED
+        async with self._database.write() as connection:
+            await _settle(connection, write_id, state=state, error_code=error.code)
+
+    async def doubt(self, write_id: str) -> None:
+        """Nobody will ever say what became of an intent: its server ended, or does not wait any more."""
+        async with self._database.write() as connection:
+            await _settle(connection, write_id, state=UNCERTAIN, error_code=WriteUncertainError.code)
+
+    def opened(self, row: Row[Any], column: str) -> dict[str, Any]:
+        """The plan (arguments, before, after) or the result of a row; empty where none was kept."""
+        sealed = getattr(row, column)
+        if sealed is None:
+            return {}
+        opened: dict[str, Any] = orjson.loads(self._vault.open(row.tenant_id, place_of(row.id, column), sealed))
+        return opened
+
+    def _sealed_plan(self, write: Write, write_id: str, plan: Plan) -> bytes:
+        kept = {"arguments": write.arguments, "before": plan.before, "after": plan.after}
+        return self._vault.seal(write.tenant_id, place_of(write_id, "sealed_plan"), orjson.dumps(kept))
+
+    async def _admit(self, connection: AsyncConnection, write: Write) -> None:
+        cap = await self._brakes.refuse_write_now(connection, write.tenant_id, write.store_row)
+        if write.capped:
+            await _refuse_above_cap(connection, write, cap)
+        if write.idempotency_key is not None:
+            # Looked at again under the database's lock: another order's write may have taken the key since `replay`.
+            row = (await connection.execute(select(writes).where(*_same_key(write)))).one_or_none()
+            if row is not None and not _key_is_free(row, write):
+                raise WriteUncertainError(
+                    "The same request is under way or its outcome is not known. Read before trying again with a new "
+                    "idempotency_key."
+                )
+            await connection.execute(update(writes).where(*_same_key(write)).values(idempotency_key=None))
+
+
+def _key_is_free(row: Row[Any], write: Write) -> bool:
+    """Whether the key's last use is outdated or changed nothing. Raises ConflictError when it was another request."""
+    if row.created_at < now_milliseconds() - KEPT_MILLISECONDS:
+        return True
+    if row.arguments_digest != write.digest:
+        raise ConflictError("This idempotency_key was used for another request within 24 hours; use a new one.")
+    return bool(row.state == FAILED)
+
+
+async def _refuse_above_cap(connection: AsyncConnection, write: Write, cap: int) -> None:
+    horizon = now_milliseconds() - HOUR_MILLISECONDS
+    spent, oldest = (
+        await connection.execute(
+            select(func.coalesce(func.sum(writes.c.objects), 0), func.min(writes.c.created_at)).where(
+                writes.c.tenant_id == write.tenant_id,
+                writes.c.created_at > horizon,
+                writes.c.capped,
+                writes.c.state != FAILED,
+            )
+        )
+    ).one()
+    if spent + write.objects > cap:
+        wait = HOUR_MILLISECONDS if oldest is None else oldest - horizon
+        raise RateLimitError(
+            f"Your stores' hourly cap of {cap} created, moved or deleted objects is reached; nothing was changed. "
+            "The operator can raise it.",
+            retry_after_seconds=retry_after(wait / 1000),
+            limit="destructive_per_hour",
+        )
+
+
+async def _settle(connection: AsyncConnection, write_id: str, **values: Any) -> None:
+    settled = await connection.execute(
+        update(writes)
+        .where(writes.c.id == write_id, writes.c.state.in_((INTENT, UNCERTAIN)))
+        .values(settled_at=now_milliseconds(), **values)
+    )
+    if settled.rowcount:
+        await audit.settle(connection, write_id, values["error_code"])
+
+
+def place_of(write_id: str, column: str) -> str:
+    """Where a write's plan or result is sealed to."""
+    # The first release sealed results to the row alone.
+    return f"writes/{write_id}" if column == "sealed_result" else f"writes/{write_id}/{column}"
+
+
+def _same_key(write: Write) -> tuple[Any, ...]:
+    return (
+        writes.c.tenant_id == write.tenant_id,
+        writes.c.store_id == write.store_id,
+        writes.c.tool == write.tool,
+        writes.c.idempotency_key == write.idempotency_key,
+    )

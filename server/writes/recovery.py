@@ -1,0 +1,119 @@
+"""Writes whose outcome nobody knows: looked up at OrderDesk, settled when it shows them, never sent again."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from server.audit import OPERATOR
+from server.clock import now_milliseconds
+from server.errors import ToolError
+from server.tenancy.tenants import Caller
+from server.tenancy.vault import VaultError
+from server.tools.call import Call, Services
+from server.tools.declaration import WriteTool
+from server.writes.history import History
+from server.writes.operation import Plan
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Row
+
+    from server.telemetry.logging import Logger
+    from server.writes.ledger import WriteLedger
+    from server.writes.operation import Operation
+
+ROUND_SECONDS: Final = 30.0
+# A request that was sent without an answer may still arrive; after so many deadlines nobody waits for it any more.
+DEADLINES_WATCHED: Final = 10
+WRITES_PER_ROUND: Final = 20
+# Past its deadline a call is over; the margin covers the commit of its outcome.
+STALE_MARGIN_SECONDS: Final = 15.0
+
+
+class Recovery:
+    """Looks up unsettled writes, once in the background of a server and whenever an operator asks."""
+
+    def __init__(
+        self,
+        history: History,
+        ledger: WriteLedger,
+        services: Services,
+        tools: Mapping[str, WriteTool[Any]],
+        logger: Logger,
+        *,
+        deadline_seconds: float,
+    ) -> None:
+        self._history = history
+        self._ledger = ledger
+        self._services = services
+        self._tools = tools
+        self._logger = logger
+        self.deadline_seconds = deadline_seconds
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def stale_milliseconds(self) -> int:
+        """The age past which an intent belongs to no call that still runs."""
+        return round((self.deadline_seconds + STALE_MARGIN_SECONDS) * 1000)
+
+    def start(self) -> None:
+        """Begin to look in the background."""
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """End. A look-up that is cut short changes nothing."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def operation(self, row: Row[Any]) -> tuple[Operation, Plan, Call]:
+        """The operation that a row recorded, its plan, and the call to look it up with. Raises ToolError."""
+        tool = self._tools[row.tool]
+        kept = self._ledger.opened(row, "sealed_plan")
+        asked = {**kept.get("arguments", {}), **dict.fromkeys(tool.secret, "-")}
+        for name in {"store_identifier", "identifier"} & set(tool.arguments.model_fields):
+            asked[name] = row.store_id
+        call = Call(
+            self._services,
+            Caller(row.tenant_id, row.tenant_name, OPERATOR),
+            tool.name,
+            row.request_id,
+            time.monotonic() + self.deadline_seconds,
+        )
+        return await tool.operation(call, tool.parse(asked)), Plan(kept.get("before"), kept.get("after")), call
+
+    async def look_up(self, row: Row[Any]) -> bool:
+        """Settle a write if OrderDesk shows it; returns whether it did. Raises ToolError where OrderDesk cannot say."""
+        operation, plan, _ = await self.operation(row)
+        found = await operation.look_up(plan)
+        if found is None:
+            await self._ledger.doubt(row.id)
+            return False
+        await self._ledger.done(row.id, row.tenant_id, {**found, "write_id": row.id})
+        self._logger.info("writes.found", write_id=row.id, tool=row.tool)
+        return True
+
+    async def round(self) -> None:
+        """Look up those that ended without an outcome, while they may still show."""
+        watched = round(DEADLINES_WATCHED * self.deadline_seconds * 1000)
+        for row in await self._history.to_look_up(self.stale_milliseconds, watched, WRITES_PER_ROUND):
+            try:
+                await self.look_up(row)
+            except (ToolError, VaultError, KeyError) as error:
+                self._logger.warning("writes.look_up_failed", write_id=row.id, error=type(error).__name__)
+                if row.created_at < now_milliseconds() - watched:
+                    await self._ledger.doubt(row.id)
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self.round()
+            except SQLAlchemyError as error:
+                self._logger.error("writes.recovery_failed", error=type(error).__name__)
+            await asyncio.sleep(ROUND_SECONDS)

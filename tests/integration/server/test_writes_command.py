@@ -1,0 +1,216 @@
+"""`python -m server writes`: what an operator sees of clients' writes, and takes back."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from harness.client import Client
+from harness.repository import REPOSITORY
+from harness.sandbox.faults import ConnectionReset, LostResponse
+from tests.integration.server.bench import Bench, Shop, fail, only, succeed
+
+ROUND = 100 if os.environ.get("QUARTERMASTER_FULL") else 15  # as many orders as a shop has
+
+
+@pytest.fixture
+def reader(bench: Bench, shop: Shop) -> Iterator[Client]:
+    with bench.connect(shop.tenant) as client:
+        yield client
+
+
+def writes(bench: Bench, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = (sys.executable, "-m", "server", "writes", *arguments)
+    return subprocess.run(
+        command, env=dict(bench.environment), cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+
+
+def revert(bench: Bench, *arguments: str, code: int = 0) -> list[dict[str, Any]]:
+    done = writes(bench, "revert", "--json", *arguments)
+    assert done.returncode == code, done.stdout + done.stderr
+    outcomes: list[dict[str, Any]] = json.loads(done.stdout)["outcomes"]
+    return outcomes
+
+
+def without_date(order: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in order.items() if name != "date_updated"}
+
+
+def mixed_changes(number: int) -> dict[str, Any]:
+    changes: list[dict[str, Any]] = [
+        {"shipping": {"city": "Leeds", "address2": None}, "email": "new@example.com"},
+        {"order_notes": ["Call first", {"content": "Fragile", "username": "Ada"}]},
+        {"order_metadata": {"gift": "yes"}, "shipping_total": 12.5},
+        {"checkout_data": {"Gift message": "Hello"}, "payment_status": "Captured"},
+    ]
+    return changes[number % len(changes)]
+
+
+def test_every_changed_order_is_restored_to_its_before_image(bench: Bench) -> None:
+    restored = 0
+    while restored < ROUND:
+        shop = bench.open_shop()
+        before = {order_id: bench.upstream.order(shop.account, order_id) for order_id in shop.orders}
+        with bench.connect(shop.tenant) as client:
+            for number, order_id in enumerate(shop.orders):
+                succeed(client, "orders_update", {"order_id": order_id, "changes": mixed_changes(number)})
+                changed = without_date(bench.upstream.order(shop.account, order_id))
+                assert changed != without_date(before[order_id])
+        outcomes = revert(bench, "--tenant", shop.tenant.name, "--since", "1h", "--tool", "orders_update")
+        assert [outcome["reverted"] for outcome in outcomes] == [True] * len(shop.orders)
+        for order_id, order in before.items():
+            assert without_date(bench.upstream.order(shop.account, order_id)) == without_date(order)
+        restored += len(outcomes)
+
+
+def test_what_others_changed_since_is_kept_and_what_stands_in_the_way_is_named(
+    bench: Bench, shop: Shop, reader: Client
+) -> None:
+    beside, across = shop.orders[:2]
+    for order_id in (beside, across):
+        succeed(reader, "orders_update", {"order_id": order_id, "changes": {"shipping": {"city": "Leeds"}}})
+    for order_id, address in ((beside, {"address1": "9 New Road"}), (across, {"city": "York"})):
+        order = bench.upstream.order(shop.account, order_id)
+        foreign = {**order, "shipping": {**order["shipping"], **address}}
+        bench.upstream.request(shop.account, "PUT", f"/orders/{order_id}", foreign)
+    city = bench.upstream.order(shop.account, across)["shipping"]["city"]
+    outcomes = {outcome["target"]: outcome for outcome in revert(bench, *ids(bench, shop), code=1)}
+    assert outcomes[beside]["reverted"]
+    after = bench.upstream.order(shop.account, beside)["shipping"]
+    assert (after["address1"], after["city"] != "Leeds") == ("9 New Road", True)
+    assert not outcomes[across]["reverted"]
+    assert "shipping.city was changed since" in outcomes[across]["why"]
+    assert bench.upstream.order(shop.account, across)["shipping"]["city"] == city == "York"
+
+
+def ids(bench: Bench, shop: Shop) -> list[str]:
+    """The shop's writes to OrderDesk, oldest first."""
+    rows = bench.query(
+        "SELECT id FROM writes WHERE tenant_id = ? AND tool NOT LIKE 'stores%' ORDER BY created_at", shop.tenant.id
+    )
+    return [str(write_id) for (write_id,) in rows]
+
+
+def test_a_write_is_reverted_once(bench: Bench, shop: Shop, reader: Client) -> None:
+    succeed(reader, "orders_update", {"order_id": shop.orders[0], "changes": {"email": "new@example.com"}})
+    (write_id,) = ids(bench, shop)
+    assert revert(bench, write_id)[0]["reverted"]
+    (again,) = revert(bench, write_id, code=1)
+    assert "reverted already" in again["why"]
+
+
+def test_a_dry_run_tells_what_would_change_and_leaves_the_brakes_as_they_are(
+    bench: Bench, shop: Shop, reader: Client
+) -> None:
+    order_id = shop.orders[0]
+    email = bench.upstream.order(shop.account, order_id)["email"]
+    succeed(reader, "orders_update", {"order_id": order_id, "changes": {"email": "new@example.com"}})
+    since = bench.upstream.control.last_sequence()
+    done = writes(bench, "revert", "--dry-run", *ids(bench, shop))
+    assert done.returncode == 0
+    assert f'email: "new@example.com" -> "{email}"' in done.stdout
+    assert bench.upstream.applied(shop.account, since) == []
+    assert bench.query("SELECT * FROM brakes WHERE reason LIKE 'writes revert%'") == []
+    succeed(reader, "orders_update", {"order_id": order_id, "changes": {"email": "newer@example.com"}})
+
+
+def test_created_moved_and_added_things_are_taken_back(bench: Bench, shop: Shop, reader: Client) -> None:
+    order_id = shop.orders[0]
+    before = bench.upstream.order(shop.account, order_id)
+    folders = succeed(reader, "stores_folders")["folders"]
+    elsewhere = next(folder["id"] for folder in folders if str(folder["id"]) != str(before["folder_id"]))
+    data = {"customer": {"last_name": "New"}, "order_items": [{"name": "Mug", "price": 5, "quantity": 1}]}
+    created = succeed(reader, "orders_create", {"order_data": data})["order"]["id"]
+    succeed(reader, "orders_move", {"order_ids": [order_id], "destination_folder_id": elsewhere})
+    succeed(reader, "order_items_add", {"order_id": order_id, "name": "Cup", "price": 3, "quantity": 2})
+    succeed(reader, "shipments_add", {"order_id": order_id, "tracking_number": "T-1"})
+    product = succeed(reader, "products_list", {"limit": 1})["products"][0]
+    succeed(reader, "products_adjust_stock", {"product_id": str(product["id"]), "by": 3})
+    outcomes = revert(bench, "--tenant", shop.tenant.id, "--since", "1h")
+    assert [outcome["reverted"] for outcome in outcomes] == [True] * 5, outcomes
+    assert without_date(bench.upstream.order(shop.account, order_id)) == without_date(before)
+    gone = bench.upstream.http.get(
+        f"{bench.upstream.api_url}/orders/{created}",
+        headers={"ORDERDESK-STORE-ID": shop.account.store_id, "ORDERDESK-API-KEY": shop.account.api_key},
+    )
+    assert gone.status_code == 404
+    assert succeed(reader, "products_get", {"product_id": str(product["id"])})["product"]["stock"] == product["stock"]
+
+
+def test_a_deleted_order_is_not_restored_and_its_before_image_is_shown(
+    bench: Bench, shop: Shop, reader: Client
+) -> None:
+    order_id = shop.orders[-1]
+    before = bench.upstream.order(shop.account, order_id)
+    succeed(reader, "orders_delete", {"order_id": order_id})
+    (write_id,) = ids(bench, shop)
+    (outcome,) = revert(bench, write_id, code=1)
+    assert "under another id" in outcome["why"]
+    shown = json.loads(writes(bench, "show", write_id).stdout)
+    assert shown["plan"]["before"] == before
+
+
+def test_an_unknown_outcome_is_listed_looked_up_and_settled(
+    bench: Bench, shop: Shop, reader: Client, faults: Callable[..., int]
+) -> None:
+    happened, lost = shop.orders[:2]
+    faults(ConnectionReset(count=1, match=only(shop, "PUT")))
+    error = fail(reader, "orders_update", {"order_id": lost, "changes": {"email": "lost@example.com"}})
+    write_id = error["details"]["write_id"]
+    listed = writes(bench, "uncertain", "--tenant", shop.tenant.id)
+    assert listed.returncode == 1
+    assert write_id in listed.stdout
+    looked_up = writes(bench, "uncertain", "--look-up", "--tenant", shop.tenant.id)
+    assert (looked_up.returncode, f"{write_id}: OrderDesk does not show it" in looked_up.stderr) == (1, True)
+    order = {**bench.upstream.order(shop.account, lost), "email": "lost@example.com"}
+    bench.upstream.request(shop.account, "PUT", f"/orders/{lost}", order)  # it arrives late
+    found = writes(bench, "uncertain", "--look-up", "--tenant", shop.tenant.id)
+    assert (found.returncode, f"{write_id}: it happened" in found.stderr) == (0, True)
+    faults(LostResponse(count=1, match=only(shop, "PUT")))
+    succeed(reader, "orders_update", {"order_id": happened, "changes": {"email": "found@example.com"}})
+    assert writes(bench, "uncertain", "--tenant", shop.tenant.id).returncode == 0
+
+
+def test_an_operator_settles_what_only_a_person_can_tell(
+    bench: Bench, shop: Shop, reader: Client, faults: Callable[..., int]
+) -> None:
+    faults(ConnectionReset(count=1, match=only(shop, "PUT")))
+    asked = {"order_id": shop.orders[0], "changes": {"email": "lost@example.com"}, "idempotency_key": "k"}
+    write_id = fail(reader, "orders_update", asked)["details"]["write_id"]
+    settled = writes(bench, "settle", write_id, "failed")
+    assert (settled.returncode, settled.stdout) == (0, f"{write_id} is failed now\n")
+    assert writes(bench, "settle", write_id, "done").returncode == 1
+    audited = bench.query("SELECT key_id FROM audit WHERE tool = 'writes.settle' AND target = ?", write_id)
+    assert audited == [("operator",)]
+    assert "replayed" not in succeed(reader, "orders_update", asked)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("show", "w_unknown"), "there is no write w_unknown"),
+        (("settle", "w_unknown", "done"), "there is no write w_unknown"),
+        (("revert", "w_unknown"), "there is no write w_unknown"),
+        (("revert",), "name the writes by id, or by --since"),
+        (("revert", "--since", "1h"), "together with --tenant or --store"),
+        (("list", "--tenant", "nobody"), "no tenant"),
+    ],
+    ids=" ".join,
+)
+def test_what_cannot_be_done_is_said_in_one_line(arguments: tuple[str, ...], said: str, bench: Bench) -> None:
+    done = writes(bench, *arguments)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stdout == ""
+
+
+def test_a_bad_age_is_wrong_usage(bench: Bench) -> None:
+    done = writes(bench, "list", "--since", "yesterday")
+    assert done.returncode == 2
+    assert "30m, 12h or 7d" in done.stderr
