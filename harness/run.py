@@ -1,5 +1,6 @@
 """Run one job: its body collects evidence, and whatever happens a record, its reports and an exit code come of it."""
 
+import difflib
 import mimetypes
 import secrets
 import signal
@@ -33,6 +34,8 @@ __all__ = ["Run", "Surroundings", "run_job"]
 Body = Callable[[Run], None]
 ENDED_EARLY = "run"
 """The id of the check that a job gets when its body did not come to its end."""
+REPORTS = "reports"
+"""The id of the check that a job gets when one of its reports could not be written."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,8 @@ def run_job(
 ) -> int:
     """Run `body` and return the exit code, having written `reports_directory`/ID/record.json and its reports.
 
+    - An id of `allow_inconclusive` that no check has when the body is at its end makes the run inconclusive, in a check
+      of its own: a slip of the pen would else allow nothing, and nobody would know.
     - What the body raises outside a check makes the run inconclusive, its cause in a check named "run"; a UsageError
       raised before anything was checked is wrong usage instead: exit 2, no record.
     - SIGINT and SIGTERM end the body, and the record says so: 130, 143.
@@ -116,8 +121,10 @@ def run_job(
 
 def _run_body(run: Run, body: Body, outside: Surroundings, kind: str) -> signal.Signals | None:
     """Run the body; the signal that ended it, if one did."""
+    asked = tuple(run.allowed)
     try:
         body(run)
+        _refuse_unknown(run, asked)
     except KeyboardInterrupt as interruption:
         received = signal_of(interruption)
         _end_early(run, f"interrupted by {received.name}")
@@ -138,6 +145,25 @@ def _tidy(reports_directory: Path, keep: int, outside: Surroundings, kind: str) 
         remove_old_runs(reports_directory, keep)
     except OSError as error:
         say(outside.stderr, kind, f"old runs could not be removed: {error}")
+
+
+def _refuse_unknown(run: Run, asked: Sequence[str]) -> None:
+    """Say which ids that were to be allowed no check has. They allow nothing, least of all the check that says so."""
+    known = {ENDED_EARLY, REPORTS, *(check.id for check in run.checks)}
+    unknown = [name for name in dict.fromkeys(asked) if name not in known]
+    if not unknown:
+        return
+    run.allowed = [name for name in run.allowed if name in known]
+    close = [(name, difflib.get_close_matches(name, known, n=1)) for name in unknown]
+    named = (f"{name!r}, did you mean {match[0]}?" if match else repr(name) for name, match in close)
+    run.add_check(
+        Check(
+            id=ALLOW_INCONCLUSIVE,
+            title="What --allow-inconclusive names are checks of this run",
+            status=CheckStatus.INCONCLUSIVE,
+            reason=f"no check has the id {'; nor '.join(named)}",
+        )
+    )
 
 
 def _end_early(run: Run, reason: str) -> None:
@@ -184,7 +210,7 @@ def _write_evidence(start: Start, run: Run, outside: Surroundings, interrupted_b
         reason = f"a report could not be written: {describe(error)}"
         say(outside.stderr, start.kind, reason)
         run.checks.append(
-            Check(id="reports", title="The reports are written", status=CheckStatus.INCONCLUSIVE, reason=reason)
+            Check(id=REPORTS, title="The reports are written", status=CheckStatus.INCONCLUSIVE, reason=reason)
         )
         record = _make_record(start, run, outside, interrupted_by)
     write_atomically(run.directory / RECORD_NAME, dump_record(record))

@@ -85,6 +85,8 @@ def build_parts(settings: Settings, logger: Logger, *, obey_brakes: bool = True)
     )
     desk = Desk(Gateway(client, stores, brakes), cache, settings.mutation_max_retries)
     disk = DiskReserve(database.path, settings.disk_reserve_bytes)
+    metrics.disk_free.set_function(disk.free_bytes)
+    metrics.disk_reserve.set(settings.disk_reserve_bytes)
     ledger = WriteLedger(database, vault, brakes)
     services = Services(
         tenants,
@@ -176,7 +178,7 @@ def build_application(
         try:
             await retention.stop()
             await parts.recovery.stop()
-            await parts.audit.stop()
+            edge.rows_lost = await parts.audit.stop(edge.stop_by)
         finally:
             await parts.client.close()
             await parts.database.close()

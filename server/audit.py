@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import orjson
 from sqlalchemy import insert, text, update
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from server.clock import now_milliseconds
 from server.storage.tables import audit
@@ -107,6 +108,7 @@ class Audit:
         self._logger = logger
         self._dropped = metrics.audit_dropped
         self._rows: deque[AuditRow] = deque()
+        metrics.audit_waiting.set_function(lambda: len(self._rows))
         self._flushing = asyncio.Lock()
         self._wake = asyncio.Event()
         self._stopping = False
@@ -116,13 +118,26 @@ class Audit:
         """Begin to flush in the background."""
         self._task = asyncio.create_task(self._run())
 
-    async def stop(self) -> None:
-        """Write what is queued and end. A flush under way is let finish: cut short, nobody would know what it wrote."""
+    async def stop(self, by: float) -> int:
+        """Write what is queued and end; returns how many rows the database refused until `by` (monotonic clock).
+
+        A flush under way is let finish: cut short, nobody would know what it wrote.
+        """
         self._stopping = True
         self._wake.set()
         if self._task is not None:
             await self._task
-        await self.flush()
+        while True:
+            try:
+                await self.flush()
+            except SQLAlchemyError as error:
+                left = by - time.monotonic()
+                if left <= 0:
+                    self._logger.error("audit.rows_lost", rows=len(self._rows), error=_reason(error))
+                    return len(self._rows)
+                await asyncio.sleep(min(left, FLUSH_SECONDS))
+            else:
+                return 0
 
     def record(self, row: AuditRow) -> None:
         """Queue a row."""
@@ -147,12 +162,15 @@ class Audit:
 
     async def flushed_within(self, seconds: float) -> bool:
         """Whether every row queued before the call is committed, waiting `seconds` at most; the flush goes on."""
+        if self._database.was_locked_within(seconds):
+            return False  # whoever asks has waited for the lock already
         flush = asyncio.ensure_future(self.flush())
         flush.add_done_callback(lambda done: done.cancelled() or done.exception())
         await asyncio.wait({flush}, timeout=seconds)
         return flush.done() and flush.exception() is None
 
     async def _run(self) -> None:
+        refused = False
         while not self._stopping:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), FLUSH_SECONDS)
@@ -160,4 +178,12 @@ class Audit:
             try:
                 await self.flush()
             except SQLAlchemyError as error:
-                self._logger.error("audit.flush_failed", error=repr(error), waiting=len(self._rows))
+                if not refused:  # one line for a trouble that may last: the log may be on the disk that is full
+                    self._logger.error("audit.flush_failed", error=_reason(error), waiting=len(self._rows))
+                refused = True
+            else:
+                refused = False
+
+
+def _reason(error: SQLAlchemyError) -> str:
+    return str(error.orig) if isinstance(error, DBAPIError) else type(error).__name__

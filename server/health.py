@@ -1,4 +1,4 @@
-"""What the four health endpoints say: each check asks the part itself, now."""
+"""What the four health endpoints say: each check asks the part itself, readiness once a second at most."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import psutil
+from sqlalchemy.exc import DBAPIError
 
 from server import __version__
 from server.cache import Cache
 from server.settings import Settings
+from server.snapshots import Snapshots
 from server.storage.database import Database
 from server.storage.disk import DiskReserve
 from server.storage.tables import HEAD
@@ -43,14 +46,7 @@ class Health:
 
     async def ready(self) -> tuple[bool, dict[str, Any]]:
         """Whether to send traffic here, and the checks that say so."""
-        database, migrations, keys = await asyncio.gather(self._database(), self._migrations(), self._keys())
-        checks = {
-            "database": database,
-            "cache": self._cache(),
-            "migrations": migrations,
-            "keys": keys,
-            "disk": self._reserve(),
-        }
+        checks = {**await self._probed.get(None), "cache": self._cache(), "disk": self._reserve()}
         if self.draining():
             checks["draining"] = "the server is stopping"
         ready = all(result == "ok" or result.startswith("degraded") for result in checks.values())
@@ -65,7 +61,7 @@ class Health:
         migrations = await self._migrations()
         keys = await self._keys()
         statuses = {database, migrations, keys, self._cache(), disk["status"]} | (
-            {"degraded"} if self.draining() else set()
+            {"degraded"} if self.draining() or self.disk.is_used_up() else set()
         )
         status = (
             "unhealthy" if statuses - {"ok", "warning", "degraded"} else "degraded" if statuses - {"ok"} else "healthy"
@@ -92,6 +88,15 @@ class Health:
             "configuration": self.settings.public(),
         }
 
+    @cached_property
+    def _probed(self) -> Snapshots[None, dict[str, str]]:
+        """What takes SQLite's lock and its connections: anybody may ask for readiness, and as often as they like."""
+        return Snapshots(self._probe)
+
+    async def _probe(self, _key: None) -> dict[str, str]:
+        database, migrations, keys = await asyncio.gather(self._database(), self._migrations(), self._keys())
+        return {"database": database, "migrations": migrations, "keys": keys}
+
     def _uptime(self) -> float:
         return round(time.monotonic() - self.started, 1)
 
@@ -101,6 +106,8 @@ class Health:
                 await self.database.ping()
         except TimeoutError:
             return f"does not answer within {CHECK_SECONDS:g} s"
+        except DBAPIError as error:
+            return f"fails: {error.orig}"
         except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it is not ready
             return f"fails: {type(error).__name__}"
         return "ok"
@@ -139,4 +146,10 @@ class Health:
         status = (
             "critical" if percent >= DISK_CRITICAL_PERCENT else "warning" if percent >= DISK_WARNING_PERCENT else "ok"
         )
-        return {"status": status, "used_percent": percent, "free_bytes": usage.free}
+        return {
+            "status": status,
+            "used_percent": percent,
+            "free_bytes": usage.free,
+            "reserve_bytes": self.disk.reserve_bytes,
+            "writes": "refused" if self.disk.is_used_up() else "ok",
+        }

@@ -7,17 +7,17 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter
 
 from server.clock import Monotonic
-from server.telemetry.metrics import Metrics
+from server.telemetry.metrics import OVERFLOW, Metrics
 
 
 @dataclass(slots=True)
 class _Bucket:
     tokens: float
     updated: float
-    available: Gauge
+    label: str
     hits: Counter
 
 
@@ -41,27 +41,33 @@ class TenantLimiter:
         if bucket is None:
             bucket = self._open(tenant_id, now)
         else:
-            bucket.tokens = min(self.capacity, bucket.tokens + (now - bucket.updated) * self.refill_per_second)
+            bucket.tokens = self._level(bucket, now)
             bucket.updated = now
             self._buckets.move_to_end(tenant_id)
         if bucket.tokens < cost:
             bucket.hits.inc()
-            bucket.available.set(bucket.tokens)
             return (cost - bucket.tokens) / self.refill_per_second
         bucket.tokens -= cost
-        bucket.available.set(bucket.tokens)
         return 0.0
 
     def _open(self, tenant_id: str, now: float) -> _Bucket:
         self._forget_full(now)
         label = self._metrics.tenant_label(tenant_id)
+        # Asked for when the metrics are read: a bucket refills while nobody calls.
+        self._metrics.rate_limit_tokens.labels(label).set_function(lambda: self._available(label))
         bucket = self._buckets[tenant_id] = _Bucket(
-            self.capacity,
-            now,
-            self._metrics.rate_limit_tokens.labels(label),
-            self._metrics.rate_limit_hits.labels(label, "tenant"),
+            self.capacity, now, label, self._metrics.rate_limit_hits.labels(label, "tenant")
         )
         return bucket
+
+    def _level(self, bucket: _Bucket, now: float) -> float:
+        return min(self.capacity, bucket.tokens + (now - bucket.updated) * self.refill_per_second)
+
+    def _available(self, label: str) -> float:
+        """The tokens of a tenant; for OVERFLOW, of the one among its tenants that has the fewest."""
+        buckets = self._buckets.values() if label == OVERFLOW else filter(None, (self._buckets.get(label),))
+        now = self._clock()
+        return min((self._level(bucket, now) for bucket in buckets if bucket.label == label), default=self.capacity)
 
     def _forget_full(self, now: float) -> None:
         """Drop the longest idle buckets that have refilled, or simply the idlest when too many are in use."""

@@ -7,6 +7,7 @@ import contextlib
 import gc
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from functools import partial
 from typing import Any, Final
@@ -50,7 +51,7 @@ def bind(settings: Settings) -> socket.socket:
 
 
 def serve(edge: Edge, settings: Settings, listener: socket.socket, logger: Logger) -> bool:
-    """Serve until SIGTERM or SIGINT. Returns whether every call in flight was answered and the start succeeded."""
+    """Serve until SIGTERM or SIGINT. Returns whether start and stop succeeded and lost neither call nor audit row."""
     config = uvicorn.Config(
         edge,
         loop="uvloop",
@@ -84,13 +85,13 @@ async def _run(server: uvicorn.Server, edge: Edge, settings: Settings, listener:
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
     if not serving.done():
         logger.info("server.draining", seconds=settings.drain_seconds)
-        edge.draining = True
+        edge.draining, edge.stop_by = True, time.monotonic() + settings.drain_seconds
         await _stop_accepting(server, listener)
         server.should_exit = True
     stopping.cancel()
     await serving
-    logger.info("server.stopped", calls_cut_off=edge.cut_off)
-    return server.started and not edge.cut_off
+    logger.info("server.stopped", calls_cut_off=edge.cut_off, audit_rows_lost=edge.rows_lost)
+    return server.started and not (edge.cut_off or edge.rows_lost or server.lifespan.should_exit)
 
 
 async def _stop_accepting(server: uvicorn.Server, listener: socket.socket) -> None:

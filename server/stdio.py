@@ -21,7 +21,7 @@ from server.protocol.lines import LineWriter, read_lines
 from server.protocol.messages import ProtocolError, RequestId, encode_error, identity_of
 from server.protocol.stdio import AUTHENTICATING_TOOL, Session, called_tool, is_notification
 from server.settings import Settings
-from server.telemetry.logging import AccessLog, Logger, redact_text
+from server.telemetry.logging import AccessLog, Logger
 from server.telemetry.metrics import Metrics
 
 IN_FLIGHT: Final = 32
@@ -160,7 +160,7 @@ class Conversation:
                 "request_id": request_id,
                 "duration_ms": round((time.perf_counter() - started) * 1000, 2),
                 "tenant_id": notes.tenant_id,
-                "rpc_method": notes.rpc_method and redact_text(notes.rpc_method)[:100],
+                "rpc_method": notes.rpc_method,
                 "tool": notes.tool,
                 "error_code": notes.error_code,
             }
@@ -172,7 +172,7 @@ async def converse(
 ) -> bool:
     """Answer the lines of `source` on `sink` until they end, a signal comes or nobody reads the answers.
 
-    Returns whether every call in flight was answered.
+    Returns whether every call in flight was answered and every audit row written.
     """
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
@@ -203,12 +203,13 @@ async def converse(
         task.cancel()
     await asyncio.wait({listening, stopping})
     logger.info("server.draining", seconds=settings.drain_seconds)
+    stop_by = time.monotonic() + settings.drain_seconds
     await conversation.drain(settings.drain_seconds)
-    await parts.audit.stop()
-    logger.info("server.stopped", calls_cut_off=conversation.cut_off)
+    rows_lost = await parts.audit.stop(stop_by)
+    logger.info("server.stopped", calls_cut_off=conversation.cut_off, audit_rows_lost=rows_lost)
     if not listening.cancelled():
         listening.result()
-    return not conversation.cut_off
+    return not (conversation.cut_off or rows_lost)
 
 
 def _request_id() -> str:

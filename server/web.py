@@ -11,6 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from quart import Quart, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
+from server.edge.layer import UNMATCHED
 from server.health import Health
 from server.telemetry.metrics import Metrics
 from server.webhooks import ANSWERS, Delivery, Webhooks
@@ -27,12 +28,15 @@ def create_web(
 ) -> Quart:
     """The app. `start` and `stop` run with the server's lifespan."""
     app = Quart("quartermaster", static_folder=None)
+    # A fault is counted, logged and answered where those of the MCP endpoint are: in the layer around both.
+    app.config["PROPAGATE_EXCEPTIONS"] = True
 
     def closed() -> Response | None:
         """A refusal unless the operator's token is shown; without such a token, nobody gets in."""
         given = request.headers.get("Authorization", "").removeprefix("Bearer ").encode()
         if admin_token is not None and hmac.compare_digest(given, admin_token.encode()):
             return None
+        _count_error(app, metrics, "AUTH_ERROR")
         return Response(
             '{"error":{"code":"AUTH_ERROR","message":"Authorization: Bearer ADMIN_TOKEN is required"}}',
             401,
@@ -73,9 +77,9 @@ def create_web(
 
     @app.errorhandler(HTTPException)
     async def refused(error: HTTPException) -> tuple[Response, int]:
-        return jsonify(
-            {"error": {"code": error.name.upper().replace(" ", "_"), "message": error.name}}
-        ), error.code or 500
+        code = error.name.upper().replace(" ", "_")
+        _count_error(app, metrics, code)
+        return jsonify({"error": {"code": code, "message": error.name}}), error.code or 500
 
     app.before_serving(start)
     app.after_serving(stop)
@@ -85,3 +89,7 @@ def create_web(
 def endpoints(app: Quart) -> frozenset[str]:
     """The paths of the app's routes: all of them static, so a path is its own template."""
     return frozenset(rule.rule for rule in app.url_map.iter_rules())
+
+
+def _count_error(app: Quart, metrics: Metrics, code: str) -> None:
+    metrics.errors.labels("http", code, request.path if request.path in endpoints(app) else UNMATCHED).inc()

@@ -21,6 +21,14 @@ POLL_SECONDS = 0.01
 STOP_SECONDS = 55.0
 
 
+class NotReadyError(ProcessError):
+    """A server listens, but is not ready in time. `answer` is what /health/ready said last, empty where it did not."""
+
+    def __init__(self, message: str, answer: str) -> None:
+        super().__init__(message)
+        self.answer = answer
+
+
 @dataclass(frozen=True)
 class Served:
     """A server that is ready: `ready_seconds` from its start to the first 200 of /health/ready."""
@@ -57,29 +65,36 @@ def create_tenant(name: str, *, environment: Mapping[str, str], logs: Path) -> s
 
 
 @contextlib.contextmanager
-def serving(*, environment: Mapping[str, str], logs: Path, module: str = "server") -> Iterator[Served]:
-    """Yield the server once it is ready. Raises ProcessError when it ends first or is not ready in time.
+def serving(
+    *,
+    environment: Mapping[str, str],
+    logs: Path,
+    module: str = "server",
+    name: str = "server",
+    ready_seconds: float = READY_SECONDS,
+) -> Iterator[Served]:
+    """Yield the server once it is ready.
 
-    `module` is what is run in its place where a test needs a server that is broken on purpose.
+    Raises ProcessError when it ends first or does not listen, and NotReadyError when it has listened for
+    `ready_seconds` and is not ready. `module` is what is run in its place where a test needs a server that is broken on
+    purpose; `name` is what errors call it, and its logs.
     """
     began = time.perf_counter()
-    command = _command("server", ("serve",), environment, module)
+    command = _command(name, ("serve",), environment, module)
     with running(command, logs=logs, stop_seconds=STOP_SECONDS) as process:
         event = process.wait_for_event("server.listening", seconds=READY_SECONDS)
         base_url = f"http://127.0.0.1:{event['port']}"
-        _wait_until_ready(base_url, process)
+        _wait_until_ready(base_url, process, ready_seconds)
         yield Served(base_url, process, time.perf_counter() - began)
 
 
-def _command(
-    name: str, arguments: tuple[str, ...], environment: Mapping[str, str], module: str = "server"
-) -> Command:
+def _command(name: str, arguments: tuple[str, ...], environment: Mapping[str, str], module: str = "server") -> Command:
     return Command(name, (sys.executable, "-m", module, *arguments), environment, REPOSITORY)
 
 
-def _wait_until_ready(base_url: str, process: ChildProcess) -> None:
-    deadline = time.monotonic() + READY_SECONDS
-    answered = "nothing"
+def _wait_until_ready(base_url: str, process: ChildProcess, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    answer = ""
     with httpx.Client(base_url=base_url, trust_env=False, timeout=5.0) as http:
         while time.monotonic() < deadline:
             if process.exit_code is not None:
@@ -88,6 +103,7 @@ def _wait_until_ready(base_url: str, process: ChildProcess) -> None:
                 response = http.get("/health/ready")
                 if response.status_code == 200:
                     return
-                answered = f"HTTP {response.status_code} {response.text.strip()[:300]}"
+                answer = f"HTTP {response.status_code} {response.text.strip()[:300]}"
             time.sleep(POLL_SECONDS)
-    raise ProcessError(f"server listens but was not ready within {READY_SECONDS:g} s: {answered}")
+    what = answer or "/health/ready did not answer"
+    raise NotReadyError(f"{process.name} listens, but was not ready within {seconds:g} s: {what}", answer)

@@ -140,6 +140,8 @@ def resume_tenant(settings: Settings, arguments: argparse.Namespace) -> int:
 
 def export_tenant(settings: Settings, arguments: argparse.Namespace) -> int:
     """Write the file. Returns 1 where it exists, or some of the tenant's data does not open."""
+    if arguments.output.exists():
+        return refuse(f"{arguments.output} exists; name a new file", REFUSED)
 
     async def work(parts: Parts) -> int:
         from server.audit import record_operator

@@ -8,6 +8,7 @@ import httpx
 import orjson
 
 from server.errors import AuthenticationError, NotFoundError, OrderDeskError, WriteUncertainError
+from server.orderdesk.messages import impersonal
 
 RATE_LIMITED: Final = "rate_limited"
 LONGEST_RETRY_AFTER_SECONDS: Final = 3600.0
@@ -36,7 +37,7 @@ def read_answer(response: httpx.Response, *, reading: bool) -> dict[str, Any]:
     body = _json(response.content)
     if response.status_code in {401, 403}:
         raise AuthenticationError("OrderDesk refused the store's API key.", http_status=response.status_code)
-    message = str(body.get("message", ""))[:200] if isinstance(body, dict) else ""
+    message = impersonal(body.get("message")) if isinstance(body, dict) else ""
     if response.status_code == 404 or (_failed(body) and "not found" in message.lower()):
         raise NotFoundError(message or "OrderDesk does not know it.")
     if not response.is_success or _failed(body):

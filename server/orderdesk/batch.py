@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from server.errors import WriteUncertainError
+from server.orderdesk.messages import impersonal
 
 if TYPE_CHECKING:
     from server.orderdesk.merge import JsonObject
@@ -17,7 +18,7 @@ FIRST_LENGTH: Final = 48
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one entry: `message` is OrderDesk's own, `answer` all that it said of the entry."""
+    """What became of one entry: `message` is what OrderDesk says, `answer` all that it said of the entry."""
 
     done: bool
     message: str
@@ -41,7 +42,7 @@ def _outcome(result: object, id_name: str, entry_id: str) -> Outcome:
         raise _unclear()
     if str(result.get(id_name, entry_id)) != entry_id:
         raise _unclear()
-    return Outcome(result["status"] == "success", str(result.get("message", ""))[:200], result)
+    return Outcome(result["status"] == "success", impersonal(result.get("message")), result)
 
 
 def _unclear() -> WriteUncertainError:
@@ -49,9 +50,13 @@ def _unclear() -> WriteUncertainError:
 
 
 def target(ids: Sequence[str]) -> str:
-    """What audit rows say was written: the first object, and how many more."""
+    """What audit rows say was written: the first object by its number, and how many more.
+
+    What a client gave as an id among others may be anything.
+    """
     more = len(ids) - 1
-    return ids[0][:FIRST_LENGTH] + (f" and {more} more" if more else "")
+    first = next(filter(str.isdecimal, ids), "unknown")
+    return first[:FIRST_LENGTH] + (f" and {more} more" if more else "")
 
 
 def summary(counts: dict[str, int], kind: str) -> str:

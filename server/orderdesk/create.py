@@ -23,6 +23,12 @@ Find = Callable[["Seat", "JsonObject"], Awaitable["JsonObject | None"]]
 # OrderDesk names the object that is there already at the end of its refusal.
 DUPLICATE: Final = re.compile(r"already exist|duplicate", re.IGNORECASE)
 LAST_NUMBER: Final = re.compile(r"(\d+)\D*\Z", re.ASCII)
+IDENTIFIER: Final = re.compile(r"(?=\D*\d)[\w.#/-]{1,64}\Z", re.ASCII)
+
+
+def target(name: str) -> str:
+    """What audit rows call an object to come: its name where that looks like an id, for it is the client's own text."""
+    return name if IDENTIFIER.match(name) else "new"
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from server.errors import NotFoundError, OrderDeskError, ToolError, WriteUncertainError
 from server.orderdesk.batch import target
 from server.orderdesk.kinds import ORDER, Reference
+from server.orderdesk.messages import impersonal
 from server.orderdesk.operation import StoreOperation
 from server.writes.operation import Plan, Revise
 
@@ -107,7 +108,7 @@ class Move(StoreOperation):
             raise WriteUncertainError("OrderDesk did not say of every order whether it was moved.") from None
         if found is not None and _is_in(found, folder_id):
             return None
-        return str(answer.get("message") or "OrderDesk did not move it")[:200]
+        return impersonal(answer.get("message")) or "OrderDesk did not move it"
 
 
 def report(

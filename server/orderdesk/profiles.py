@@ -12,6 +12,7 @@ from server.cache import Cache, Key
 from server.clock import Monotonic
 from server.errors import ArgumentsError, UpstreamUnavailableError
 from server.orderdesk.gateway import Gateway
+from server.orderdesk.messages import impersonal
 from server.orderdesk.redaction import without_secrets
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Profiles:
         body = await self._gateway.get(call, store, "/test")
         return {
             "status": "success",
-            "message": str(body.get("message", ""))[:200],
+            "message": impersonal(body.get("message")),
             "store_id": store.store_id,
             "current_date_time": body.get("current_date_time"),
             "latency_ms": round((self._clock() - started) * 1000, 1),

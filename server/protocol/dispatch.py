@@ -16,6 +16,10 @@ from server.protocol.messages import Message, ProtocolError, encode_error, encod
 from server.tenancy.tenants import Caller
 
 RATE_LIMITED: Final = -32003
+UNKNOWN_METHOD: Final = "unknown"
+NOTIFICATIONS: Final = frozenset(
+    f"notifications/{name}" for name in ("initialized", "cancelled", "progress", "roots/list_changed")
+)
 
 
 @dataclass(slots=True)
@@ -32,6 +36,7 @@ class Dispatcher:
 
     def __init__(self, surface: Surface) -> None:
         self._surface = surface
+        self._known = NOTIFICATIONS | modern.REMOVED | {"server/discover"} | surface.methods.keys()
         self._questions: dict[tuple[str, str], asyncio.Future[dict[str, Any]]] = {}
 
     @property
@@ -58,7 +63,8 @@ class Dispatcher:
             if message.response is not None:
                 self._resolve(arrival.caller, message)
                 return None
-            arrival.notes.rpc_method = message.method
+            # Any other name is the client's own text, which does not belong in a log.
+            arrival.notes.rpc_method = message.method if message.method in self._known else UNKNOWN_METHOD
             if message.id is None:
                 if arrival.modern:
                     modern.refuse_unknown_version(arrival.version or "")

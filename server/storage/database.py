@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,9 +12,9 @@ from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import event, select, text
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncTransaction, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from server.storage import tables
@@ -32,12 +33,25 @@ PRAGMAS = (
     f"PRAGMA busy_timeout={BUSY_MILLISECONDS}",
     "PRAGMA secure_delete=ON",
 )
-OPERATIONS = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "BEGIN", "COMMIT", "PRAGMA"})
+BEGIN_WRITE = "BEGIN IMMEDIATE"
+OPERATIONS = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "BEGIN", "PRAGMA"})
 
 
 def driver_url(path: Path) -> URL:
     """The SQLAlchemy URL of a database that exists: without mode=rw, SQLite would make an empty one in its place."""
     return URL.create("sqlite+aiosqlite", database=f"file:{quote(str(path))}", query={"mode": "rw", "uri": "true"})
+
+
+def _code(error: BaseException | None) -> int:
+    """SQLite's primary result code; 0 where the error is not SQLite's."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def _drop_read_only(context: ExceptionContext) -> None:
+    # SQLite opens a file that cannot be written for reading alone, and so it stays: only a new connection notices that
+    # the file system takes writes again.
+    if _code(context.original_exception) == sqlite3.SQLITE_READONLY:
+        context.is_disconnect = True
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
@@ -56,6 +70,8 @@ class Database:
         self.path = Path(make_url(database_url).database or "").absolute()
         self._opened: tuple[int, int] | None = None
         self._writing = asyncio.Lock()
+        self._locked_at = float("-inf")
+        self._commit_duration = metrics.database_query_duration.labels("commit")
         self.engine = create_async_engine(
             driver_url(self.path),
             poolclass=AsyncAdaptedQueuePool,
@@ -66,6 +82,7 @@ class Database:
         )
         metrics.database_pool_size.set(POOL_SIZE)
         metrics.database_pool_available.set_function(self._available)
+        event.listen(self.engine.sync_engine, "handle_error", _drop_read_only)
         self._observe(self.engine.sync_engine)
 
     @asynccontextmanager
@@ -76,12 +93,30 @@ class Database:
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
-        """A write transaction: committed when the block ends, rolled back when it raises."""
+        """A write transaction: committed when the block ends, rolled back when it raises.
+
+        Where another program keeps the database locked, OperationalError is raised within BUSY_MILLISECONDS, however
+        many writes wait.
+        """
+        asked = time.monotonic()
         # SQLite has one writer: those who wait for it must not hold the connections that readers need.
-        async with self._writing, self.engine.connect() as connection:
-            await connection.execution_options(transaction="BEGIN IMMEDIATE")
-            async with connection.begin():
-                yield connection
+        async with self._writing:
+            if asked <= self._locked_at:  # the one before waited in vain, and to wait as long again would add up
+                raise OperationalError(BEGIN_WRITE, None, sqlite3.OperationalError("database is locked"))
+            try:
+                async with self.engine.connect() as connection:
+                    await connection.execution_options(transaction=BEGIN_WRITE)
+                    async with connection.begin() as transaction:
+                        yield connection
+                        await self._commit(transaction)
+            except OperationalError as error:
+                if _code(error.orig) == sqlite3.SQLITE_BUSY:
+                    self._locked_at = time.monotonic()
+                raise
+
+    def was_locked_within(self, seconds: float) -> bool:
+        """Whether a write found the database locked by another program, so lately that it may still be."""
+        return time.monotonic() - self._locked_at < seconds
 
     async def revision(self) -> str | None:
         """The migration that the database stands at; None for an empty or absent one."""
@@ -106,7 +141,8 @@ class Database:
                 await connection.exec_driver_sql("UPDATE alembic_version SET version_num = version_num")
                 await connection.exec_driver_sql("ROLLBACK")
             finally:
-                await connection.exec_driver_sql(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}")
+                if not connection.invalidated:
+                    await connection.exec_driver_sql(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}")
         # Open connections go on working on a file that was deleted or replaced; what they write is lost.
         if _identity(self.path) != self._opened:
             raise FileNotFoundError("the database file was removed or replaced")
@@ -114,6 +150,12 @@ class Database:
     async def close(self) -> None:
         """Close every connection."""
         await self.engine.dispose()
+
+    async def _commit(self, transaction: AsyncTransaction) -> None:
+        # It goes through no cursor, so no event of the engine tells when it ends.
+        started = time.perf_counter()
+        await transaction.commit()
+        self._commit_duration.observe(time.perf_counter() - started)
 
     def _available(self) -> float:
         pool = self.engine.sync_engine.pool

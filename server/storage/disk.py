@@ -33,10 +33,10 @@ class DiskReserve:
         return self._free
 
     def is_used_up(self) -> bool:
-        """Whether less than the reserve is free."""
-        return self.free_bytes() < self.reserve_bytes
+        """Whether no more than the reserve is free: without a reserve, whether the disk is full."""
+        return self.free_bytes() <= self.reserve_bytes
 
     def refuse_when_full(self) -> None:
-        """Raise StorageUnavailableError when less than the reserve is free."""
+        """Raise StorageUnavailableError when the reserve is used up."""
         if self.is_used_up():
             raise StorageUnavailableError("The server's disk is full; nothing was changed. Reads go on.", reason="disk")

@@ -113,6 +113,13 @@ class Metrics:
         self.audit_dropped = Counter(
             "audit_rows_dropped", "Audit rows lost because the database refused them too long", registry=registry
         )
+        self.audit_waiting = Gauge(
+            "audit_rows_waiting", "Audit rows that the database has not taken yet", registry=registry
+        )
+        self.disk_free = Gauge("disk_free_bytes", "Bytes free on the database's disk", registry=registry)
+        self.disk_reserve = Gauge(
+            "disk_reserve_bytes", "Free bytes at or below which writes are refused", registry=registry
+        )
         self.retention_removed = Counter(
             "retention_rows_removed", "Rows deleted because they were old enough", ["table"], registry=registry
         )

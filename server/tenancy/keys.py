@@ -75,6 +75,8 @@ def reseal(vault: Vault, tenant_id: str, key_id: str, stored: bytes) -> bytes:
 
 
 def _opened(vault: Vault, tenant_id: str, key_id: str, stored: bytes) -> bytes:
+    if not isinstance(stored, bytes):  # SQLite keeps whatever it is given in any column
+        raise VaultError(f"{place_of(key_id)} holds no hash of a key")
     if len(stored) == FIRST_HASH_BYTES:
         # From before 0002. Which of the master keys it was hashed under, nobody can tell without the secret.
         return b"".join(pepper + stored for pepper in vault.first_peppers)

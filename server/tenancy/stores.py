@@ -5,14 +5,17 @@ from __future__ import annotations
 import hmac
 import secrets
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.engine import Row
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.clock import Monotonic, now_milliseconds
-from server.errors import ArgumentsError, ConflictError, StoreNotFoundError
+from server.errors import ArgumentsError, ConflictError, StorageUnavailableError, StoreNotFoundError
 from server.snapshots import Snapshots
 from server.storage.database import Database
 from server.storage.tables import stores
@@ -94,7 +97,7 @@ class Stores:
         row_id = "s_" + secrets.token_hex(8)
         sealed = self._vault.seal(tenant_id, f"stores/{row_id}", api_key.encode())
         try:
-            async with self._database.write() as connection:
+            async with self._write() as connection:
                 known = (await connection.execute(select(stores).where(stores.c.tenant_id == tenant_id))).all()
                 if len(known) >= STORES_PER_TENANT:
                     raise ConflictError(f"A tenant can register {STORES_PER_TENANT} stores; delete one first.")
@@ -122,7 +125,7 @@ class Stores:
     async def use(self, tenant_id: str, identifier: str) -> Store:
         """Make a store the active one; the choice outlives connections and restarts."""
         store = await self.resolve(tenant_id, identifier)
-        async with self._database.write() as connection:
+        async with self._write() as connection:
             await connection.execute(update(stores).where(stores.c.tenant_id == tenant_id).values(is_default=False))
             chosen = await connection.execute(
                 update(stores).where(stores.c.tenant_id == tenant_id, stores.c.id == store.id).values(is_default=True)
@@ -135,7 +138,7 @@ class Stores:
     async def delete(self, tenant_id: str, identifier: str) -> Store:
         """Forget a store with its API key. Orders at OrderDesk are untouched. Returns what was forgotten."""
         store = await self.resolve(tenant_id, identifier)
-        async with self._database.write() as connection:
+        async with self._write() as connection:
             await connection.execute(delete(stores).where(stores.c.tenant_id == tenant_id, stores.c.id == store.id))
         self._of_tenant.forget(tenant_id)
         return store
@@ -149,6 +152,17 @@ class Stores:
     def api_key(self, store: Store) -> str:
         """The store's OrderDesk API key in the clear: asked for at each call, kept nowhere."""
         return self._vault.open(store.tenant_id, f"stores/{store.id}", store.sealed_api_key).decode()
+
+    @asynccontextmanager
+    async def _write(self) -> AsyncIterator[AsyncConnection]:
+        """A write transaction. Raises StorageUnavailableError where the database does not take it."""
+        try:
+            async with self._database.write() as connection:
+                yield connection
+        except OperationalError as error:
+            raise StorageUnavailableError(
+                "The server cannot keep stores at the moment; nothing was changed. Reads go on."
+            ) from error
 
     async def _load(self, tenant_id: str) -> tuple[Store, ...]:
         query = select(stores).where(stores.c.tenant_id == tenant_id).order_by(stores.c.created_at, stores.c.id)

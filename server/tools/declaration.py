@@ -57,10 +57,10 @@ def _as_id(value: object) -> object:
     return text.strip().lstrip("0") or "0" if isinstance(text, str) and text.strip().isdecimal() else text
 
 
-Identifier = Annotated[str, BeforeValidator(_as_id), Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$"), BeforeValidator(_as_id)]
 """An OrderDesk id: sometimes a number, sometimes a text; one path segment."""
 
-StoreIdentifier = Annotated[str, BeforeValidator(_as_text), Field(min_length=1, max_length=200)]
+StoreIdentifier = Annotated[str, Field(min_length=1, max_length=200), BeforeValidator(_as_text)]
 """A store's id, label or name."""
 
 
@@ -205,8 +205,23 @@ def _output_schema(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def _schema(model: type[BaseModel]) -> dict[str, Any]:
-    """The model's JSON Schema without the generated titles, which only cost a client's context."""
-    return {key: value for key, value in _untitled(model.model_json_schema()).items() if key != "description"}
+    """The model's JSON Schema without what only costs a client's context: titles, nulls for what is absent."""
+    schema = _without_nulls(_untitled(model.model_json_schema()))
+    return {key: value for key, value in schema.items() if key != "description"}
+
+
+def _without_nulls(node: Any) -> Any:
+    """The schema with optional fields as what they are when given: a null stands for nothing, and is left out."""
+    if isinstance(node, list):
+        return [_without_nulls(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    either = node.get("anyOf")
+    if "default" in node and node["default"] is None and isinstance(either, list) and {"type": "null"} in either:
+        kinds = [kind for kind in either if kind != {"type": "null"}]
+        rest = {key: value for key, value in node.items() if key not in {"anyOf", "default"}}
+        node = kinds[0] | rest if len(kinds) == 1 else {"anyOf": kinds, **rest}
+    return {key: _without_nulls(value) for key, value in node.items()}
 
 
 def _untitled(node: Any, naming: bool = False) -> Any:  # noqa: FBT001, FBT002 - one recursion, not an option

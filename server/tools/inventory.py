@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from server.orderdesk.batch_products import UpdateProducts
 from server.orderdesk.change import Change
-from server.orderdesk.create import Create
+from server.orderdesk.create import Create, target
 from server.orderdesk.kinds import PRODUCT, Reference
 from server.orderdesk.products import CODES_LOOKED_AT, with_code
 from server.orderdesk.remove import Remove
@@ -126,7 +126,7 @@ async def create_product(call: Call, arguments: CreateProduct) -> Operation:
         body,
         with_code,
         ("product codes", arguments.code),
-        arguments.code[:64],
+        target(arguments.code),
         traces={"code": arguments.code},
     )
 

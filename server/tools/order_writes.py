@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from server.errors import ArgumentsError
 from server.orderdesk.append import HISTORY_ENTRY, Append
 from server.orderdesk.change import Change
-from server.orderdesk.create import Create
+from server.orderdesk.create import Create, target
 from server.orderdesk.kinds import ORDER, Reference
 from server.orderdesk.move import Move
 from server.orderdesk.new_order import new_order
@@ -31,7 +31,6 @@ from server.tools.orders import STORE, OrderWritten
 from server.writes.operation import Operation
 
 MOST_MOVED: Final = 25
-TARGET_LENGTH: Final = 64
 NEW_ORDER: Final[dict[str, Any]] = {
     "source_id": "W-1001",
     "source_name": "Phone",
@@ -72,8 +71,8 @@ class AddHistory(OneOrder):
 
 class MoveOrders(WriteArguments):
     order_ids: list[Identifier] = Field(min_length=1, max_length=MOST_MOVED, description="OrderDesk ids")
-    destination_folder_id: Identifier | None = Field(None, description="The folder's id, or")
-    destination_folder_name: Folder | None = Field(None, description="the folder's name")
+    destination_folder_id: Identifier | None = Field(None, description="The folder: its id")
+    destination_folder_name: Folder | None = Field(None, description="Or its name")
     store_identifier: StoreIdentifier | None = Field(None, description=STORE)
 
     @model_validator(mode="after")
@@ -132,7 +131,7 @@ async def create_order(call: Call, arguments: CreateOrder) -> Operation:
         order,
         find_by_source,
         ("orders", "new", same),
-        given[:TARGET_LENGTH] or "new",
+        target(given),
         traces={"source_id": order["source_id"]},
     )
 

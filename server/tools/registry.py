@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ EVERY_TOOLSET: Final = "all"
 ALWAYS: Final = frozenset({"tenant_use_master_key"})
 UNKNOWN_TOOL: Final = "unknown"
 FLUSH_PATIENCE_SECONDS: Final = 1.0
+# What OrderDesk calls its objects: the numbers of one or two, or of the first and how many more.
+NUMBERED: Final = re.compile(r"\d{1,12}(/\d{1,12}| and \d+ more)?\Z", re.ASCII)
 
 
 class UnknownToolError(Exception):
@@ -171,6 +174,8 @@ class Registry:
     async def _record(self, tool: Tool[Any], call: Call, reply: Reply, elapsed: float) -> None:
         if call.write_id is not None:  # recorded with the write
             return
+        # Where nothing was found under it, what was given as an id may be anything.
+        known = reply.error_code is None or (call.target is not None and NUMBERED.match(call.target))
         self._audit.record(
             (
                 now_milliseconds(),
@@ -179,7 +184,7 @@ class Registry:
                 call.request_id,
                 tool.name,
                 call.store_id,
-                call.target,
+                call.target if known else None,
                 "success" if reply.error_code is None else "error",
                 reply.error_code,
                 round(elapsed * 1000),

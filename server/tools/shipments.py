@@ -33,7 +33,7 @@ def _as_no_number(value: str) -> str:
     return NO_NUMBER if value.casefold() == NO_NUMBER else value
 
 
-TrackingNumber = Annotated[str, AfterValidator(_as_no_number), Field(min_length=1, max_length=200)]
+TrackingNumber = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_as_no_number)]
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 Amount = Annotated[float, Field(ge=0, le=1_000_000_000)]
 

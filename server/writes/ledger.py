@@ -72,6 +72,17 @@ def digest(target: str, arguments: dict[str, Any]) -> bytes:
     return hashlib.sha256(orjson.dumps([target, arguments], option=orjson.OPT_SORT_KEYS)).digest()
 
 
+def key_digest(write: Write) -> str | None:
+    """What is kept of an idempotency key, which is the client's own text: SHA-256, within its tenant, store and tool.
+
+    Without a master key in it: one that was replaced since must not make the same request a new one.
+    """
+    if write.idempotency_key is None:
+        return None
+    scoped = [write.tenant_id, write.store_id, write.tool, write.idempotency_key]
+    return hashlib.sha256(orjson.dumps(scoped)).hexdigest()
+
+
 @dataclass(frozen=True, slots=True)
 class Earlier:
     """What became of the same request under the same key: its result, or None with the plan where nobody knows."""
@@ -120,7 +131,7 @@ class WriteLedger:
                         store_id=write.store_id,
                         tool=write.tool,
                         target=write.target,
-                        idempotency_key=write.idempotency_key,
+                        idempotency_key=key_digest(write),
                         arguments_digest=write.digest,
                         state=INTENT,
                         objects=write.objects,
@@ -243,5 +254,6 @@ def _same_key(write: Write) -> tuple[Any, ...]:
         writes.c.tenant_id == write.tenant_id,
         writes.c.store_id == write.store_id,
         writes.c.tool == write.tool,
-        writes.c.idempotency_key == write.idempotency_key,
+        # Earlier releases kept the key itself.
+        writes.c.idempotency_key.in_((key_digest(write), write.idempotency_key)),
     )

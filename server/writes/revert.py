@@ -114,16 +114,28 @@ class Reverter:
             yield
         finally:
             if pulled:
-                async with self.database.write() as connection:
-                    await brakes.release(connection, "store", store.id, "read_only")
-                    await audit.record_operator(
-                        connection, "brake.release", tenant_id=store.tenant_id, store_id=store.store_id
-                    )
+                await self._resume(store)
+
+    async def _resume(self, store: Store) -> None:
+        """Release the store's brake, unless an operator has pulled one in its place meanwhile."""
+        held = await self._held(store)
+        if held is not None and held.reason == REASON:
+            async with self.database.write() as connection:
+                await brakes.release(connection, "store", store.id, "read_only")
+                await audit.record_operator(
+                    connection, "brake.release", tenant_id=store.tenant_id, store_id=store.store_id
+                )
+
+    async def _held(self, store: Store) -> Brake | None:
+        """The brake that keeps the store read-only now."""
+        for brake in await self.brakes.all():
+            if (brake.scope, brake.subject, brake.kind) == ("store", store.id, "read_only"):
+                return brake
+        return None
 
     async def _pause(self, store: Store, milliseconds: int) -> bool:
         """Pull the store's brake unless it is pulled already; returns whether it is ours to release."""
-        held = await self.brakes.all()
-        if any((brake.scope, brake.subject, brake.kind) == ("store", store.id, "read_only") for brake in held):
+        if await self._held(store) is not None:
             return False
         brake = Brake("store", store.id, "read_only", REASON, expires_at=now_milliseconds() + milliseconds)
         async with self.database.write() as connection:

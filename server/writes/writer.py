@@ -54,11 +54,11 @@ class Writer:
             if earlier is not None and earlier.result is not None:
                 return {**earlier.result, "replayed": True}
             if earlier is not None:
-                result = await self._find(operation, earlier.write_id, _plan(earlier.plan), write.tenant_id)
+                result = await self._find(call, operation, earlier.write_id, _plan(earlier.plan))
                 return {**result, "replayed": True}
             plan = await operation.plan()
             if plan.unchanged is not None:
-                return await self._keep_unchanged(write, plan, plan.unchanged)
+                return await self._keep_unchanged(call, write, plan, plan.unchanged)
             call.write_id = await self._ledger.begin(write, plan)
             return await self._apply(call, operation, write, plan)
 
@@ -75,11 +75,11 @@ class Writer:
                 ) from None
             yield
 
-    async def _keep_unchanged(self, write: Write, plan: Plan, result: dict[str, Any]) -> dict[str, Any]:
+    async def _keep_unchanged(self, call: Call, write: Write, plan: Plan, result: dict[str, Any]) -> dict[str, Any]:
         """Nothing was to be written; under a key the answer is kept, so that its repetition says the same."""
         if write.idempotency_key is not None:
             write_id = await self._ledger.begin(write, plan)
-            await self._ledger.done(write_id, write.tenant_id, result)
+            await self._settle(call, write_id, self._ledger.done(write_id, write.tenant_id, result))
         return result
 
     async def _apply(self, call: Call, operation: Operation, write: Write, plan: Plan) -> dict[str, Any]:
@@ -123,7 +123,7 @@ class Writer:
             raise error
         return found
 
-    async def _find(self, operation: Operation, write_id: str, plan: Plan, tenant_id: str) -> dict[str, Any]:
+    async def _find(self, call: Call, operation: Operation, write_id: str, plan: Plan) -> dict[str, Any]:
         """The result of an earlier write whose outcome nobody knew, looked up now; never sent again."""
         found = await self._found_after(
             operation,
@@ -136,7 +136,7 @@ class Writer:
             ),
         )
         result = {**found, "write_id": write_id}
-        await self._ledger.done(write_id, tenant_id, result)
+        await self._settle(call, write_id, self._ledger.done(write_id, call.caller.tenant_id, result))
         return result
 
     async def _settle(self, call: Call, write_id: str, settling: Awaitable[None]) -> None:

@@ -1,6 +1,7 @@
 """Input of every degree of wrongness: from valid arguments made out of a tool's own schema down to random bytes."""
 
 import json
+import string
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from harness.client.wire import LEGACY_VERSIONS, envelope, protocol_headers
 
 Strategy = st.SearchStrategy[Any]
 Headers = list[tuple[str, bytes]]
+Request = tuple[str, str, Headers, bytes]
 
 NASTY = st.sampled_from(
     [
@@ -226,3 +228,29 @@ def header_sets(usual: Sequence[tuple[str, bytes]]) -> st.SearchStrategy[tuple[s
         return method, draw(paths), headers
 
     return build()
+
+
+def one_fault(usual: Headers, sample: bytes) -> dict[int, st.SearchStrategy[Request]]:
+    """Methods, paths, headers and bodies of which one thing alone is wrong, by the status that it must get.
+
+    With 200 and 202 nothing is.
+    """
+    words = st.text(string.ascii_lowercase, min_size=1, max_size=12)
+
+    def request(method: str = "POST", path: str = "/mcp", body: bytes = sample, **replaced: str) -> Request:
+        headers = [each for each in usual if each[0] not in replaced]
+        return method, path, headers + [(name, value.encode()) for name, value in replaced.items()], body
+
+    def message(**fields: Any) -> bytes:
+        return json.dumps({"jsonrpc": "2.0", **fields}).encode()
+
+    return {
+        200: st.integers(0, 2**31).map(lambda number: request(body=message(id=number, method="tools/list"))),
+        202: words.map(lambda word: request(body=message(method=f"notifications/{word}"))),
+        400: words.map(lambda word: request(body=word.encode())),
+        401: words.map(lambda word: request(Authorization=f"Bearer {word}")),
+        403: words.map(lambda word: request(Origin=f"https://{word}.example")),
+        404: words.map(lambda word: request("GET", f"/no/{word}")),
+        405: st.sampled_from(["GET", "DELETE"]).map(request),
+        421: words.map(lambda word: request(Host=f"{word}.example")),
+    }

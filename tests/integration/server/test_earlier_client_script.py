@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from server.tools.registry import ALL
 from tests.integration.server.bench import Bench, Shop
 
 
@@ -62,7 +63,7 @@ def test_all_nine_calls_succeed_when_the_setting_is_on_and_the_key_is_never_logg
         results.append(message["result"])
     initialized, tools, prompts, resources, *calls = results
     assert initialized["protocolVersion"] == "2024-11-05"
-    assert len(tools["tools"]) == 11
+    assert len(tools["tools"]) == len(ALL)
     assert prompts["prompts"] == []
     assert resources["resources"] == []
     for call in calls:

@@ -139,7 +139,7 @@ def test_defect_07_the_active_store_was_forgotten_by_the_next_call(start: Any, t
 def test_defect_08_the_schema_and_the_code_of_stores_delete_disagreed(bench: Bench, client: Client) -> None:
     (tool,) = [tool for tool in client.list_tools() if tool["name"] == "stores_delete"]
     assert tool["inputSchema"]["required"] == ["store_identifier"]
-    assert set(tool["inputSchema"]["properties"]) == {"store_identifier"}
+    assert set(tool["inputSchema"]["properties"]) == {"store_identifier", "idempotency_key", "dry_run"}
     (store,) = succeed(client, "stores_list")["stores"]
     # The other tools call it `identifier`; here that is refused, and the message names the right one.
     refused = fail(client, "stores_delete", {"identifier": store["store_id"]})
@@ -181,7 +181,8 @@ def test_defect_10_authentication_hashed_against_every_tenant_and_every_bogus_ke
     looked_up = after.total("db_query_duration_seconds_count", operation="select") - before.total(
         "db_query_duration_seconds_count", operation="select"
     )
-    assert looked_up == len(bogus) + len(tenants)
+    # The brakes are read besides, twice a second at most.
+    assert len(bogus) + len(tenants) <= looked_up <= len(bogus) + len(tenants) + 2 + 2 * (time.monotonic() - began)
     assert bench.query("SELECT count(*) FROM tenants") == [(len(tenants),)]
     assert bench.query("SELECT count(*) FROM tenant_keys") == [(len(tenants),)]
 
@@ -210,18 +211,19 @@ def test_defect_12_the_audit_was_never_written(bench: Bench, shop: Shop, client:
     read = client.call_tool("orders_get", {"order_id": order_id})
     written = client.call_tool("orders_update", {"order_id": order_id, "changes": {"order_notes": "Hi"}})
     failed = client.call_tool("orders_update", {"order_id": "999999999", "changes": {"order_notes": "Hi"}})
-    # A write's row, and all before it, are there when its answer is.
+    # What a write tool answers has its row already, and so has all before it.
     rows = bench.query(
         "SELECT request_id, tool, store_id, target, status, error_code FROM audit "
-        "WHERE tenant_id = ? AND tool LIKE 'orders_%' ORDER BY id",
+        "WHERE tenant_id = ? AND tool LIKE 'orders_%'",
         shop.tenant.id,
     )
     store = shop.account.store_id
-    assert rows == [
+    assert set(rows) == {
         (read.request_id, "orders_get", store, order_id, "success", None),
         (written.request_id, "orders_update", store, order_id, "success", None),
         (failed.request_id, "orders_update", store, "999999999", "error", "NOT_FOUND"),
-    ]
+    }
+    assert len(rows) == 3
 
 
 def test_defect_12_the_rate_limit_was_never_enforced(start: Any) -> None:

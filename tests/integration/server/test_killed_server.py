@@ -8,13 +8,15 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from harness.repository import REPOSITORY
 from harness.sandbox.faults import Latency, Match
+from server.writes.ledger import Write, key_digest
 from tests.integration.server.bench import Bench, Shop, Upstream, settings_of, start_bench
 from tests.integration.server.contention import Crowd, Outcome, Told, applied, verify
 
@@ -68,14 +70,15 @@ def judge(environment: dict[str, str], logs: Path, upstream: Upstream, shop: Sho
     verify(told, taken)
     assert len(told) >= ROUNDS, "hardly anything was written"
     with start_bench(upstream, environment, logs / "after") as bench:
-        known = recorded(bench)
+        asked = {*told.acknowledged, *told.failed, *told.uncertain}
+        known = recorded(bench, shop, asked)
         assert not set(taken) - set(known), "OrderDesk was changed without an intent"
         left = {outcome for outcome, state in known.items() if state in {"intent", "uncertain"}}
         listed = unsettled(environment)
         assert len(listed) == len(left)
         assert left, "no kill met a write: the test shows nothing"
         unsettled(environment, "--look-up")
-        known = recorded(bench)
+        known = recorded(bench, shop, asked)
         # What a later write of the same key covered cannot be seen any more; it stays listed, for a person to judge.
         last: dict[tuple[str, str], int] = {(order, name): value for order, name, value in taken}
         for order, name, value in left:
@@ -85,12 +88,9 @@ def judge(environment: dict[str, str], logs: Path, upstream: Upstream, shop: Sho
                 assert known[order, name, value] == "uncertain"
 
 
-def recorded(bench: Bench) -> dict[Outcome, str]:
-    """The state of each write, by what it wrote: its idempotency key says that."""
+def recorded(bench: Bench, shop: Shop, asked: Collection[Outcome]) -> dict[Outcome, str]:
+    """The state of each write, by what it wrote: its idempotency key, of which a digest is kept, says that."""
+    scope = Write(shop.tenant.id, "", "", "orders_update", shop.account.store_id, None, "", b"", {})
+    keys = {key_digest(replace(scope, idempotency_key=f"{name}-{value}")): (name, value) for _, name, value in asked}
     rows = bench.query("SELECT target, idempotency_key, state FROM writes WHERE tool = 'orders_update'")
-    return {(target, *_named(key)): state for target, key, state in rows}
-
-
-def _named(key: str) -> tuple[str, int]:
-    name, _, value = key.partition("-")
-    return name, int(value)
+    return {(target, *keys[key]): state for target, key, state in rows}

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from harness.client.wire import LEGACY_VERSIONS
+from server.tools.registry import ALL
 from tests.integration.server.bench import ERAS, error_of, modern_call
 
 LEGACY, MODERN = ERAS
@@ -80,7 +81,7 @@ def test_the_older_revisions_need_no_envelope_and_answer_errors_in_a_200(version
     unknown = post({**ping, "method": "no/such"}, **headers)
     assert (unknown.status_code, error_of(unknown)["code"]) == (200, -32601)
     listed = post({**ping, "method": "tools/list"}, **headers).json()["result"]
-    assert len(listed["tools"]) == 11
+    assert len(listed["tools"]) == len(ALL)
     assert "resultType" not in listed
     note = post({"jsonrpc": "2.0", "method": "notifications/initialized"}, **headers)
     assert (note.status_code, note.content) == (202, b"")

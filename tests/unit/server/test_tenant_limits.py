@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.limits import TenantLimiter, retry_after
-from server.telemetry.metrics import Metrics
+from server.telemetry.metrics import OVERFLOW, TENANT_LABEL_LIMIT, Metrics
 from tests.unit.server.parts import FakeClock, sample, seeded
 
 COSTS = st.sampled_from([1, 2])
@@ -71,6 +71,29 @@ def test_a_tenant_starts_with_twice_its_rate_in_reserve() -> None:
     assert limiter.take("t", 1) == 0.5
     assert sample(metrics, "rate_limit_hits_total", tenant_id="t", limit_type="tenant") == 1
     assert sample(metrics, "rate_limit_tokens_available", tenant_id="t") == 0
+
+
+def test_the_tokens_that_the_metrics_show_are_those_that_are_there_when_they_are_read() -> None:
+    limiter, clock, metrics = limiter_of(60)
+    for _ in range(100):
+        limiter.take("t", 1)
+    assert sample(metrics, "rate_limit_tokens_available", tenant_id="t") == 20
+    clock.advance(30)
+    assert sample(metrics, "rate_limit_tokens_available", tenant_id="t") == 50
+    clock.advance(1_000)
+    assert sample(metrics, "rate_limit_tokens_available", tenant_id="t") == 120
+    limiter.take("another", 1)  # by now the first is forgotten
+    assert sample(metrics, "rate_limit_tokens_available", tenant_id="t") == 120
+
+
+def test_tenants_without_a_label_of_their_own_show_the_fewest_tokens_among_them() -> None:
+    limiter, _, metrics = limiter_of(60)
+    for number in range(TENANT_LABEL_LIMIT + 3):
+        limiter.take(f"t_{number}", 1)
+    limiter.take(f"t_{TENANT_LABEL_LIMIT}", 50)
+    limiter.take("t_0", 100)
+    assert sample(metrics, "rate_limit_tokens_available", tenant_id=OVERFLOW) == 69
+    assert sample(metrics, "rate_limit_tokens_available", tenant_id="t_0") == 19
 
 
 def test_the_reserve_never_grows_beyond_its_size() -> None:

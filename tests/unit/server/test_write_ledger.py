@@ -3,7 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from server.brakes import Brake, Brakes, pull
 from server.clock import now_milliseconds
@@ -63,6 +63,17 @@ async def test_the_same_request_under_the_same_key_is_answered_with_the_first_re
 async def test_another_request_under_the_same_key_is_a_conflict(ledger: WriteLedger, write: Write) -> None:
     await carry_out(ledger, write)
     with pytest.raises(ConflictError, match="idempotency_key"):
+        await ledger.replay(replace(write, digest=b"e" * 32))
+
+
+async def test_a_key_that_an_earlier_release_recorded_is_known(
+    ledger: WriteLedger, write: Write, database: Database
+) -> None:
+    await carry_out(ledger, write)
+    async with database.write() as connection:
+        await connection.execute(update(writes).values(idempotency_key=write.idempotency_key))
+    assert await result(ledger, write) == RESULT
+    with pytest.raises(ConflictError):
         await ledger.replay(replace(write, digest=b"e" * 32))
 
 
@@ -203,7 +214,8 @@ async def test_results_hold_customers_data_and_are_sealed(
     await carry_out(ledger, write)
     await database.close()
     stored = b"".join(path.read_bytes() for path in database_file.parent.glob("app.db*"))
-    assert b"key-1" in stored
+    assert b"orders_update" in stored
+    assert b"key-1" not in stored
     assert b"secret-customer" not in stored
     assert b"secret-town" not in stored
 

@@ -167,6 +167,12 @@ def test_the_night_may_allow_what_a_part_does_not(night: Callable[..., Night]) -
     assert "NOT CHECKED" in done.stdout
 
 
+def test_what_the_night_is_to_allow_is_named_with_its_part(night: Callable[..., Night]) -> None:
+    done = night(job("cannot_tell"), allow_inconclusive=["unknown"])
+    assert done.code == 3
+    assert "no check has the id 'unknown'" in done.stdout
+
+
 def test_a_part_that_cannot_be_started_is_inconclusive(night: Callable[..., Night], tmp_path: Path) -> None:
     done = night(job("passes"), program=(str(tmp_path / "nothing"),))
     assert done.code == 3

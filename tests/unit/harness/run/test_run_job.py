@@ -218,6 +218,49 @@ def test_an_allowed_inconclusive_check_passes_and_says_not_checked_everywhere(jo
     assert "NOT CHECKED" in allowed.stdout.getvalue()
 
 
+def inconclusive(run: Run) -> None:
+    passes(run)
+    with run.check("story.modern.update", "An order is updated"):
+        raise HarnessError("no answer")
+
+
+def test_an_allowed_id_that_no_check_has_makes_the_run_inconclusive(job: Job) -> None:
+    assert job(passes, allow_inconclusive=["b"]) == 3
+    assert job.record.status is Status.INCONCLUSIVE
+    (check,) = (check for check in job.record.checks if check.id == "allow_inconclusive")
+    assert (check.status, check.reason) == (CheckStatus.INCONCLUSIVE, "no check has the id 'b'")
+    assert check.reason in job.stdout.getvalue()
+    assert job.record.allowed_inconclusive == ()
+
+
+def test_an_allowed_id_that_was_mistyped_is_told_with_what_was_meant(job: Job) -> None:
+    assert job(inconclusive, allow_inconclusive=["story.modern.updat", "a", "a"]) == 3
+    (check,) = (check for check in job.record.checks if check.id == "allow_inconclusive")
+    assert check.reason == "no check has the id 'story.modern.updat', did you mean story.modern.update?"
+    assert set(job.record.allowed_inconclusive) == {"a"}
+
+
+def test_an_unknown_id_cannot_be_allowed_in_its_turn(job: Job) -> None:
+    assert job(passes, allow_inconclusive=["b", "allow_inconclusive"]) == 3
+
+
+def test_a_failure_wins_over_an_unknown_id(job: Job) -> None:
+    assert job(fails, allow_inconclusive=["c"]) == 1
+
+
+def test_what_a_run_may_say_of_itself_may_be_allowed_though_it_does_not_say_it(job: Job) -> None:
+    assert job(passes, allow_inconclusive=["run", "reports"]) == 0
+
+
+def test_of_a_run_that_did_not_come_to_its_end_no_id_is_called_unknown(job: Job) -> None:
+    def body(run: Run) -> None:
+        passes(run)
+        raise HarnessError("the server went away")
+
+    assert job(body, allow_inconclusive=["later"]) == 3
+    assert {check.id for check in job.record.checks} == {"a", "run"}
+
+
 def test_every_file_that_the_body_leaves_is_an_artifact(job: Job) -> None:
     def body(run: Run) -> None:
         passes(run)

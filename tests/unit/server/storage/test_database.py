@@ -1,13 +1,15 @@
 import asyncio
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Insert, delete, func, insert, select, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncTransaction
 
-from server.storage.database import POOL_SIZE, Database
+from server.storage.database import BUSY_MILLISECONDS, POOL_SIZE, Database
 from server.storage.tables import HEAD, stores, tenant_keys, tenants
 from server.telemetry.metrics import Metrics
 from tests.unit.server.parts import sample
@@ -64,6 +66,46 @@ async def test_two_writes_wait_for_each_other_and_both_happen(database: Database
     assert sorted(seen) == [0, 1, 2, 3]
 
 
+async def test_writes_that_wait_for_another_program_s_lock_fail_together(
+    database: Database, database_file: Path
+) -> None:
+    with closing(sqlite3.connect(database_file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        began = time.monotonic()
+        waiting = (add_tenant(database, f"t_{number}") for number in range(5))
+        outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+        assert [str(getattr(outcome, "orig", outcome)) for outcome in outcomes] == ["database is locked"] * 5
+        assert time.monotonic() - began < 1.5 * BUSY_MILLISECONDS / 1000
+        assert database.was_locked_within(1)
+        assert await count(database, tenants) == 0
+        other.execute("ROLLBACK")
+    await add_tenant(database, "t_after")
+
+
+async def test_a_connection_that_cannot_write_is_not_used_again(database: Database, database_file: Path) -> None:
+    await add_tenant(database, "t_1")
+    async with database.write() as connection:
+        await connection.exec_driver_sql("PRAGMA query_only=ON")
+    with pytest.raises(OperationalError, match="readonly"):
+        await add_tenant(database, "t_2")
+    await add_tenant(database, "t_2")
+    assert await count(database, tenants) == 2
+
+
+async def test_a_commit_is_measured_as_long_as_it_takes(
+    database: Database, metrics: Metrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = AsyncTransaction.commit
+
+    async def slow(transaction: AsyncTransaction) -> None:
+        await asyncio.sleep(0.05)
+        await commit(transaction)
+
+    monkeypatch.setattr(AsyncTransaction, "commit", slow)
+    await add_tenant(database, "t_1")
+    assert 0.05 <= sample(metrics, "db_query_duration_seconds_sum", operation="commit") < 1
+
+
 async def test_a_write_that_raises_leaves_nothing(database: Database) -> None:
     async def fail() -> None:
         async with database.write() as connection:
@@ -112,7 +154,7 @@ async def test_a_database_without_tables_does_not_answer_a_ping(tmp_path: Path, 
 async def test_statements_and_connections_are_measured(database: Database, metrics: Metrics) -> None:
     await add_tenant(database, "t_1")
     await count(database, tenants)
-    for operation in ("insert", "select"):
+    for operation in ("insert", "select", "commit"):
         assert sample(metrics, "db_query_duration_seconds_count", operation=operation) >= 1
     assert sample(metrics, "db_connections_total", operation="open") == 1
     assert sample(metrics, "db_pool_size") == POOL_SIZE

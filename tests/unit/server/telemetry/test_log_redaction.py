@@ -1,15 +1,20 @@
+import contextlib
+import errno
 import io
 import json
 import logging
+import os
+import sqlite3
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpx
 import pytest
 import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.telemetry.logging import REDACTED, Logger, configure, redact
+from server.telemetry.logging import REDACTED, Logger, configure, describe, redact
 from server.tenancy.keys import TenantKey
 from tests.unit.server.parts import seeded
 
@@ -92,6 +97,105 @@ def test_an_exception_s_text_is_redacted_too(log: Logger, stream: io.BytesIO) ->
         log.exception("tool.crashed")
     assert b"ValueError" in stream.getvalue()
     assert KEY.encode() not in stream.getvalue()
+
+
+NAME = "Ada Lovelace"
+
+
+def fail_with_causes() -> None:
+    """Raise an exception whose text, cause, context, note and group all speak of a person."""
+    try:
+        try:
+            os.environ[NAME]
+        except KeyError as missing:
+            raise ValueError(f"no number: {NAME}") from missing
+    except ValueError:
+        error = RuntimeError(f"cannot read {NAME}")
+        error.add_note(NAME)
+        raise ExceptionGroup(NAME, [error, OSError(errno.ENOSPC, NAME)]) from None
+
+
+def fail_while_handling() -> None:
+    try:
+        fail_with_causes()
+    except ExceptionGroup:
+        int(NAME)
+
+
+def test_an_exception_is_logged_with_its_causes_and_places_and_without_its_text(
+    log: Logger, stream: io.BytesIO, lines: Callable[[], list[dict[str, Any]]]
+) -> None:
+    try:
+        fail_while_handling()
+    except ValueError:
+        log.exception("tool.crashed")
+    told = lines()[0]["exception"]
+    assert NAME not in stream.getvalue().decode()
+    for fact in ("builtins.RuntimeError", "builtins.OSError (No space left on device)", "builtins.ExceptionGroup"):
+        assert fact in told
+    assert told.index("fail_with_causes") < told.rindex("fail_while_handling")
+    assert told.count("builtins.ValueError") == 1  # the one that the group was raised without is not its cause
+
+
+def test_a_cause_is_logged_before_what_it_caused() -> None:
+    try:
+        try:
+            os.environ[NAME]
+        except KeyError as missing:
+            raise ValueError(NAME) from missing
+    except ValueError as error:
+        told = describe(error)
+    assert [line for line in told.splitlines() if not line.startswith(" ")] == [
+        "builtins.KeyError",
+        "builtins.ValueError",
+    ]
+
+
+def test_causes_that_go_in_circles_are_told_once() -> None:
+    one, other = ValueError(NAME), KeyError(NAME)
+    one.__cause__, other.__cause__ = other, one
+    assert describe(one) == "builtins.KeyError\nbuiltins.ValueError"
+
+
+def test_a_database_s_own_reason_is_told() -> None:
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute("CREATE TABLE t (x CHECK (x <> 'Ada Lovelace'))")
+        with pytest.raises(sqlite3.Error) as refused:
+            connection.execute("INSERT INTO t VALUES (?)", (NAME,))
+    assert describe(refused.value).startswith("sqlite3.IntegrityError (SQLITE_CONSTRAINT_CHECK)")
+
+
+@pytest.mark.parametrize(
+    ("message", "arguments", "told"),
+    [
+        ("pool is full, discarding %s", (NAME,), "pool is full, discarding %s"),
+        (f"Task exception was never retrieved\nfuture: ValueError({NAME!r})", (), "Task exception was never retrieved"),
+        (f"Exception in callback _write({NAME!r})", (), "Exception in callback _write([…])"),
+        ("no mail for ada@example.com today", (), "no mail for […] today"),
+        ("called 020 7946-0958 at 17:04", (), "called […] at 17:04"),
+    ],
+)
+def test_of_what_libraries_say_only_their_own_words_are_logged(
+    message: str,
+    arguments: tuple[str, ...],
+    told: str,
+    stream: io.BytesIO,
+    lines: Callable[[], list[dict[str, Any]]],
+) -> None:
+    configure("debug", stream)
+    logging.getLogger("library").error(message, *arguments, exc_info=ValueError(NAME))
+    (line,) = lines()
+    assert line["message"] == told
+    assert line["exception"].startswith("builtins.ValueError")
+    assert NAME not in stream.getvalue().decode()
+
+
+def test_addresses_that_libraries_ask_for_are_not_logged_at_any_level(stream: io.BytesIO) -> None:
+    configure("debug", stream)
+    transport = httpx.MockTransport(lambda _: httpx.Response(200))
+    with httpx.Client(transport=transport) as client:
+        client.get("http://127.0.0.1/orders", params={"email": "ada@example.com"})
+    assert stream.getvalue() == b""
 
 
 def test_libraries_join_the_same_pipeline(stream: io.BytesIO, lines: Callable[[], list[dict[str, Any]]]) -> None:

@@ -61,6 +61,9 @@ def test_what_is_declared_beyond_the_contract_is_known() -> None:
     assert set(declared(Metrics("0", "development"))) - set(CONTRACT) == {
         BUILD,
         "audit_rows_dropped_total",
+        "audit_rows_waiting",
+        "disk_free_bytes",
+        "disk_reserve_bytes",
         "orderdesk_breakers_open",
         "orderdesk_breaker_openings_total",
         "retention_rows_removed_total",

@@ -64,6 +64,15 @@ def test_an_error_names_the_place_and_no_content() -> None:
     assert "api-key" not in str(refused.value)
 
 
+def test_of_several_master_keys_the_first_seals_and_each_opens() -> None:
+    old = VAULT.seal("t_1", "stores/s_1", b"api-key")
+    ring = Vault(os.urandom(32), MASTER_KEY)
+    new = ring.seal("t_1", "stores/s_1", b"api-key")
+    assert [ring.open("t_1", "stores/s_1", sealed) for sealed in (old, new)] == [b"api-key"] * 2
+    assert (ring.sealed_first(old), ring.sealed_first(new)) == (False, True)
+    assert (VAULT.can_open(old), VAULT.can_open(new)) == (True, False)
+
+
 def test_keys_for_different_purposes_differ() -> None:
     assert VAULT.first_peppers[0] != VAULT.upstream_pepper
     assert MASTER_KEY not in {*VAULT.first_peppers, VAULT.upstream_pepper}
