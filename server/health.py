@@ -60,9 +60,8 @@ class Health:
         disk, memory = self._disk(), psutil.virtual_memory()
         migrations = await self._migrations()
         keys = await self._keys()
-        statuses = {database, migrations, keys, self._cache(), disk["status"]} | (
-            {"degraded"} if self.draining() or self.disk.is_used_up() else set()
-        )
+        parts = (database, migrations, keys, self._cache(), self._reserve(), disk["status"])
+        statuses = {part.partition(":")[0] for part in parts} | ({"degraded"} if self.draining() else set())
         status = (
             "unhealthy" if statuses - {"ok", "warning", "degraded"} else "degraded" if statuses - {"ok"} else "healthy"
         )
@@ -110,7 +109,8 @@ class Health:
             return f"fails: {error.orig}"
         except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it is not ready
             return f"fails: {type(error).__name__}"
-        return "ok"
+        refusal = self.database.refusal()
+        return "ok" if refusal is None else f"degraded: writes are refused: {refusal}"
 
     async def _migrations(self) -> str:
         try:

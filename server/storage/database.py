@@ -23,6 +23,8 @@ from server.telemetry.metrics import Metrics
 POOL_SIZE = 5
 BUSY_MILLISECONDS = 2_000
 PROBE_MILLISECONDS = 1_000
+# The audit's rows are tried again all the time while they wait, so a trouble that lasts is never older.
+REFUSAL_SECONDS = 5
 # Every pragma is set on every connection: WAL lets readers go on beside the writer, FULL makes a
 # committed intent survive a power cut, the busy time-out queues writers instead of failing them, and what is
 # deleted is overwritten.
@@ -71,6 +73,7 @@ class Database:
         self._opened: tuple[int, int] | None = None
         self._writing = asyncio.Lock()
         self._locked_at = float("-inf")
+        self._refused: tuple[float, str] | None = None
         self._commit_duration = metrics.database_query_duration.labels("commit")
         self.engine = create_async_engine(
             driver_url(self.path),
@@ -109,7 +112,9 @@ class Database:
                     async with connection.begin() as transaction:
                         yield connection
                         await self._commit(transaction)
+                self._refused = None
             except OperationalError as error:
+                self._refused = (time.monotonic(), str(error.orig))
                 if _code(error.orig) == sqlite3.SQLITE_BUSY:
                     self._locked_at = time.monotonic()
                 raise
@@ -117,6 +122,12 @@ class Database:
     def was_locked_within(self, seconds: float) -> bool:
         """Whether a write found the database locked by another program, so lately that it may still be."""
         return time.monotonic() - self._locked_at < seconds
+
+    def refusal(self) -> str | None:
+        """Why the last write failed, if that was lately: a disk that fails shows in what it is really given alone."""
+        if self._refused is None or time.monotonic() - self._refused[0] > REFUSAL_SECONDS:
+            return None
+        return self._refused[1]
 
     async def revision(self) -> str | None:
         """The migration that the database stands at; None for an empty or absent one."""

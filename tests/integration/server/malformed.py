@@ -207,10 +207,14 @@ def header_sets(usual: Sequence[tuple[str, bytes]]) -> st.SearchStrategy[tuple[s
             *("Host", "Origin", "Content-Type", "Accept", "Authorization", "MCP-Protocol-Version", "Mcp-Method"),
             *("Mcp-Name", "X-Request-ID", "Cookie", "Accept-Encoding", "Content-Encoding", "Range", "If-None-Match"),
             *("Mcp-Session-Id", "Last-Event-ID", "X-Forwarded-For", "Forwarded", "Upgrade", "Connection", "TE"),
+            "Content-Length",
         ]
     )
     lengths = st.sampled_from([b"abc", b"-1", b"+5", b"0x10", b"1e3", b"18446744073709551616", b"9" * 30, b"5000000"])
-    extra = st.tuples(names, header_values()) | st.tuples(st.just("Content-Length"), lengths)
+    # A wrong length is refused before anything else is looked at: few of those.
+    extra = names.flatmap(
+        lambda name: st.tuples(st.just(name), lengths if name == "Content-Length" else header_values())
+    )
     paths = st.sampled_from(
         [
             *("/mcp", "/mcp", "/mcp", "/mcp?token=x", "/mcp?token=%ff&token", "/health", "/health/ready", "/metrics"),

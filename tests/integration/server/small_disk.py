@@ -39,7 +39,7 @@ class SmallDisk:
 
     def remount(self, option: str) -> None:
         """Mount it anew: "ro" or "rw"."""
-        _mount("-o", f"remount,{option}", str(self.path))
+        _mount("-o", f"remount,bind,{option}", str(self.path))
 
 
 @contextlib.contextmanager

@@ -66,7 +66,7 @@ def test_what_holds_is_shown_with_every_setting_and_no_secret(check: Check) -> N
     assert lines[0] == ["Environment:", "staging", "(set", "by", "ENVIRONMENT)"]
     assert ["RATE_LIMIT_RPM", "set", "77"] in lines
     assert ["DRAIN_SECONDS", "default", "50"] in lines
-    assert "client 90 s > proxy 60 s > call 45 s" in result.stdout
+    assert "client 60 s > proxy 50 s > call 45 s" in result.stdout
     assert "stop 75 s > drain 50 s > call 45 s" in result.stdout
     assert result.stdout.endswith("All holds.\n")
     assert KEY not in result.stdout

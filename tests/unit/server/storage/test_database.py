@@ -77,9 +77,11 @@ async def test_writes_that_wait_for_another_program_s_lock_fail_together(
         assert [str(getattr(outcome, "orig", outcome)) for outcome in outcomes] == ["database is locked"] * 5
         assert time.monotonic() - began < 1.5 * BUSY_MILLISECONDS / 1000
         assert database.was_locked_within(1)
+        assert database.refusal() == "database is locked"
         assert await count(database, tenants) == 0
         other.execute("ROLLBACK")
     await add_tenant(database, "t_after")
+    assert database.refusal() is None
 
 
 async def test_a_connection_that_cannot_write_is_not_used_again(database: Database, database_file: Path) -> None:
