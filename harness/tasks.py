@@ -50,13 +50,16 @@ def command(name: str, **help_: str) -> Callable[[Callable[..., int]], Task[Call
     orders="orders in the sandbox",
     database="URL of the database (default: SQLite in ./data)",
     fresh="keep nothing: a new tenant and database, gone afterwards",
+    toolsets="tools to offer, as in stores,orders,items; all for every tool (default: the server's own)",
 )
-def serve(_: Context, port: str = "8080", orders: str = "200", database: str = "", fresh: bool = False) -> int:
+def serve(
+    _: Context, port: str = "8080", orders: str = "200", database: str = "", toolsets: str = "", fresh: bool = False
+) -> int:
     """Start server and sandbox together and print how to connect a client; Ctrl-C stops both."""
     from harness import serve as serving  # noqa: PLC0415 -- what only this task needs would slow ./inv --list
     from harness.progress import make_progress  # noqa: PLC0415
 
-    options = serving.parse_options(port=port, orders=orders, database=database, fresh=fresh)
+    options = serving.parse_options(port=port, orders=orders, database=database, fresh=fresh, toolsets=toolsets)
     progress = make_progress(sys.stderr)
     serving.serve(options, data=REPOSITORY / "data", environ=os.environ, stdout=sys.stdout, progress=progress)
 

@@ -40,6 +40,7 @@ from server.tools.registry import ALL, Registry
 from server.web import create_web, endpoints
 from server.webhooks import Webhooks
 from server.writes.history import History
+from server.writes.leases import Leases
 from server.writes.ledger import WriteLedger
 from server.writes.recovery import Recovery
 from server.writes.writer import Writer
@@ -83,18 +84,19 @@ def build_parts(settings: Settings, logger: Logger, *, obey_brakes: bool = True)
         metrics=metrics,
         logger=logger,
     )
-    desk = Desk(Gateway(client, stores, brakes), cache, settings.mutation_max_retries)
+    gateway = Gateway(client, stores, brakes)
+    desk = Desk(gateway, cache, settings.mutation_max_retries)
     disk = DiskReserve(database.path, settings.disk_reserve_bytes)
     metrics.disk_free.set_function(disk.free_bytes)
     metrics.disk_reserve.set(settings.disk_reserve_bytes)
-    ledger = WriteLedger(database, vault, brakes)
+    ledger = WriteLedger(database, vault, brakes, Leases.of_this_process(settings.call_deadline_seconds))
     services = Services(
         tenants,
         stores,
         desk,
         Orders(desk, cache, ttl=settings.cache_ttl_orders_seconds),
         Products(desk, cache, ttl=settings.cache_ttl_products_seconds),
-        Writer(ledger, brakes, disk, logger, clock=time.monotonic),
+        Writer(ledger, brakes, gateway, disk, logger, clock=time.monotonic),
         Profiles(desk.gateway, cache, ttl=settings.cache_ttl_store_seconds),
     )
     limiter = TenantLimiter(settings.rate_limit_rpm, metrics)

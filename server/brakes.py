@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from sqlalchemy import delete, insert, or_, select
+from sqlalchemy import ColumnElement, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.clock import Monotonic, now_milliseconds
@@ -17,7 +17,7 @@ from server.storage.database import Database
 from server.storage.tables import brakes
 
 Scope = Literal["server", "tenant", "store"]
-Kind = Literal["read_only", "suspended", "cap"]
+Kind = Literal["read_only", "suspended", "cap", "revert"]
 # Half of the second that is promised, so that a look-up that just began does not use it up.
 MAX_AGE_SECONDS: Final = 0.5
 
@@ -26,7 +26,8 @@ MAX_AGE_SECONDS: Final = 0.5
 class Brake:
     """A brake that is pulled. `subject` is a tenant's id, a store row's id, or "" for the server.
 
-    `value` is the number of a cap. After `expires_at` (milliseconds since the epoch) it holds no more.
+    `value` is the number of a cap. "revert" is what `writes revert` pulls on a store: as read_only, and none of the
+    operator's own. After `expires_at` (milliseconds since the epoch) it holds no more.
     """
 
     scope: Scope
@@ -40,7 +41,12 @@ class Brake:
     @property
     def name(self) -> str:
         """What it does, for a person."""
-        return {"read_only": "read-only", "suspended": "suspended", "cap": f"cap of {self.value} an hour"}[self.kind]
+        return {
+            "read_only": "read-only",
+            "suspended": "suspended",
+            "cap": f"cap of {self.value} an hour",
+            "revert": "read-only while writes are reverted",
+        }[self.kind]
 
 
 Pulled = dict[tuple[str, str, str], Brake]
@@ -119,6 +125,18 @@ async def release(connection: AsyncConnection, scope: Scope, subject: str, kind:
     return released.rowcount > 0
 
 
+async def renew(connection: AsyncConnection, brake: Brake) -> bool:
+    """Have a brake end at its `expires_at`; returns whether it is pulled still, for the same reason."""
+    renewed = await connection.execute(update(brakes).where(*_same(brake)).values(expires_at=brake.expires_at))
+    return renewed.rowcount > 0
+
+
+async def release_own(connection: AsyncConnection, brake: Brake) -> bool:
+    """As `release`, of a brake that is pulled for the same reason alone."""
+    released = await connection.execute(delete(brakes).where(*_same(brake)))
+    return released.rowcount > 0
+
+
 async def read_brakes(connection: AsyncConnection) -> Pulled:
     """Every brake that holds now, by its scope, subject and kind; oldest first."""
     holding = or_(brakes.c.expires_at.is_(None), brakes.c.expires_at > now_milliseconds())
@@ -131,10 +149,19 @@ async def read_brakes(connection: AsyncConnection) -> Pulled:
     }
 
 
+def _same(brake: Brake) -> tuple[ColumnElement[bool], ...]:
+    return (
+        brakes.c.scope == brake.scope,
+        brakes.c.subject == brake.subject,
+        brakes.c.kind == brake.kind,
+        brakes.c.reason == brake.reason,
+    )
+
+
 def _refuse_write(pulled: Pulled, tenant_id: str, store_row: str | None) -> None:
     if ("tenant", tenant_id, "suspended") in pulled:
         raise SuspendedError
     for scope, subject in (("server", ""), ("tenant", tenant_id), ("store", store_row or "")):
-        if (scope, subject, "read_only") in pulled:
+        if (scope, subject, "read_only") in pulled or (scope, subject, "revert") in pulled:
             where = {"server": "This server is", "tenant": "Your stores are", "store": "This store is"}[scope]
             raise ReadOnlyError(f"{where} read-only for now, by the operator; nothing was changed.", scope=scope)

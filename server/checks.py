@@ -12,11 +12,13 @@ from typing import Final, Literal
 from sqlalchemy import func, select, union
 from sqlalchemy.exc import DatabaseError
 
+from server.plural import counted
 from server.rules import GENERAL, LOOPBACK, PRODUCTION
 from server.settings import Settings, file_variable
 from server.storage.database import Database
-from server.storage.tables import HEAD, stores, tenant_keys, writes
+from server.storage.tables import HEAD, writes
 from server.tenancy.keys import proofs
+from server.tenancy.rotation import OF_KEYS, OF_STORES, ring_keys
 from server.tenancy.vault import HEAD_BYTES, Vault, VaultError
 
 MIGRATE: Final = "run: python -m server migrate"
@@ -69,7 +71,8 @@ def _notes(settings: Settings, environ: Mapping[str, str]) -> Iterable[str]:
     if not environ.get(file_variable("master_key")) and settings.environment != "development":
         yield f"MASTER_KEY shows wherever the environment does; {file_variable('master_key')} does not"
     if len(settings.master_keys_bytes) > 1:
-        yield f"MASTER_KEY holds {len(settings.master_keys_bytes)} keys: the first seals; drop the others once rotated"
+        number = len(settings.master_keys_bytes)
+        yield f"MASTER_KEY holds {number} keys: the first seals; key rotate-master says which may be removed"
     if settings.admin_token is None:
         yield "ADMIN_TOKEN is not set: /metrics and /health/detailed are closed"
     if settings.query_token_enabled:
@@ -111,14 +114,14 @@ async def check_database(database: Database, vault: Vault) -> list[Finding]:
             return [Finding("database", "failed", f"it {state}, and this release needs {HEAD}; {MIGRATE}")]
         await database.ping()
         reachable = Finding("database", "ok", f"reads and writes, at revision {HEAD}")
-        return [reachable, await _check_master_keys(database, vault)]
+        return [reachable, *await _check_master_keys(database, vault)]
     except (DatabaseError, OSError) as error:
         reason = error.orig if isinstance(error, DatabaseError) else error.strerror or error
         return [Finding("database", "failed", f"{database.path}: {reason}")]
 
 
-async def _check_master_keys(database: Database, vault: Vault) -> Finding:
-    """Whether the master keys open what the database holds: API keys and key hashes each, writes by their heads."""
+async def _check_master_keys(database: Database, vault: Vault) -> list[Finding]:
+    """Whether the master keys open what is there: API keys and hashes each, writes by their heads; what each seals."""
     heads = union(
         *(
             select(func.substr(sealed, 1, HEAD_BYTES)).where(sealed.is_not(None))
@@ -126,26 +129,26 @@ async def _check_master_keys(database: Database, vault: Vault) -> Finding:
         )
     )
     async with database.read() as connection:
-        store_rows = (await connection.execute(select(stores.c.id, stores.c.tenant_id, stores.c.sealed_api_key))).all()
-        key_rows = (
-            await connection.execute(select(tenant_keys.c.id, tenant_keys.c.tenant_id, tenant_keys.c.secret_hash))
-        ).all()
+        store_rows = (await connection.execute(OF_STORES.rows())).all()
+        key_rows = (await connection.execute(OF_KEYS.rows())).all()
         unopened = [head for (head,) in await connection.execute(heads) if not vault.can_open(head)]
     damaged = []
     for row in store_rows:
         try:
-            vault.open(row.tenant_id, f"stores/{row.id}", row.sealed_api_key)
+            vault.open(row.tenant_id, f"stores/{row.id}", row.sealed)
         except VaultError as error:
-            damaged.append(str(error))
+            damaged.append(OF_STORES.unopened(row, error))
     for row in key_rows:
         try:
-            proofs(vault, row.tenant_id, row.id, row.secret_hash)
+            proofs(vault, row.tenant_id, row.id, row.sealed)
         except VaultError as error:
-            damaged.append(str(error))
+            damaged.append(OF_KEYS.unopened(row, error))
     if unopened:
         damaged.append("writes were sealed under another master key")
+    ring = [Finding("master key", "ok", str(key)) for key in await ring_keys(database, vault)]
     if damaged:
         more = f" (and {len(damaged) - 1} more)" if len(damaged) > 1 else ""
-        return Finding("master key", "failed", f"MASTER_KEY does not open all that is sealed: {damaged[0]}{more}")
-    opened = f"opens {len(store_rows)} store keys, {len(key_rows)} tenant keys, and the writes"
-    return Finding("master key", "ok", opened if store_rows or key_rows else "nothing is sealed yet")
+        said = f"MASTER_KEY does not open all that is sealed: {damaged[0]}{more}"
+        return [Finding("master key", "failed", said), *ring]
+    opened = f"opens {counted(len(store_rows), 'store key')}, {counted(len(key_rows), 'tenant key')}, and the writes"
+    return [Finding("master key", "ok", opened if store_rows or key_rows else "nothing is sealed yet"), *ring]

@@ -14,7 +14,23 @@ from server.settings import Settings, SettingsError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns its exit code: 0 done, 1 refused, 2 wrong usage or settings, 3 internal."""
+    """Run a command; returns its exit code: 0 done, 1 refused, 2 wrong usage or settings, 3 internal.
+
+    Where nobody reads the output any more it is 141, as of any program that a closed pipe ends.
+    """
+    try:
+        try:
+            return _run(arguments)
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except OSError as error:
+        # What is still buffered would be tried again, and fail again, when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141 if isinstance(error, BrokenPipeError) else refuse(f"standard output: {error.strerror}")
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     parsed = _parser().parse_args(arguments)
     if "standalone" in parsed:
         code: int = parsed.standalone(parsed)
@@ -29,6 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = parsed.command(settings, parsed)
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        raise
     except OSError as error:
         return refuse(f"DATABASE_URL {settings.database_url}: {error.strerror or error}")
     return code

@@ -29,21 +29,23 @@ WATCH_SECONDS = 0.25
 
 @dataclass(frozen=True)
 class Options:
-    """What `./inv serve` was asked for. Without `database` it is SQLite in the data folder."""
+    """What `./inv serve` was asked for. Without `database` it is SQLite in the data folder; `toolsets` as TOOLSETS."""
 
     port: int
     orders: int
     database: str | None
     fresh: bool
+    toolsets: str | None
 
 
-def parse_options(*, port: str, orders: str, database: str, fresh: bool) -> Options:
+def parse_options(*, port: str, orders: str, database: str, fresh: bool, toolsets: str) -> Options:
     """Return the options from the command line's text. Raises UsageError that names the option."""
     return Options(
         port=_whole_number("--port", port, highest=65_535),
         orders=_whole_number("--orders", orders, highest=1_000_000),
         database=database or None,
         fresh=fresh,
+        toolsets=toolsets or None,
     )
 
 
@@ -70,6 +72,7 @@ def serve(options: Options, *, data: Path, environ: Mapping[str, str], stdout: T
                 "MASTER_KEY": state.master_key,
                 "ADMIN_TOKEN": state.admin_token,
                 "ORDERDESK_BASE_URL": sandbox.api_url,
+                **({"TOOLSETS": options.toolsets} if options.toolsets else {}),
             },
             environ,
         )

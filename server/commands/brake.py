@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 from server.commands.operate import command, operate, reason
 from server.commands.support import DONE, refuse
-from server.commands.times import duration
+from server.commands.times import time_to_come
 
 if TYPE_CHECKING:
-    from server.application import Parts
     from server.commands.in_force import Subject
-    from server.commands.support import Subparsers
+    from server.commands.support import Storage, Subparsers
     from server.settings import Settings
 
 READ_ONLY: Final = "read-only"
@@ -25,7 +24,9 @@ def add(commands: Subparsers) -> None:
     pull = command(actions, "pull", "refuse writes; reads and dry runs go on")
     _add_subject(pull)
     pull.add_argument("--reason", type=reason, required=True, help="why, for whoever finds it pulled")
-    pull.add_argument("--for", type=duration, dest="milliseconds", metavar="1h", help="let it go by itself after that")
+    pull.add_argument(
+        "--for", type=time_to_come, dest="milliseconds", metavar="1h", help="let it go by itself after that"
+    )
     pull.set_defaults(command=pull_read_only)
     release = command(actions, "release", "let writes go on")
     _add_subject(release)
@@ -43,16 +44,18 @@ def add(commands: Subparsers) -> None:
 def pull_read_only(settings: Settings, arguments: argparse.Namespace) -> int:
     """Pull read-only, and say what is in force. Returns 1 for a tenant or store that is not known."""
 
-    async def work(parts: Parts) -> int:
+    async def work(storage: Storage) -> int:
         from server.audit import record_operator
-        from server.brakes import Brake, pull
+        from server.brakes import Brake
         from server.clock import now_milliseconds
-        from server.commands.in_force import audited, report
+        from server.commands.in_force import audited, replace, report
 
-        on = await _subject(parts, arguments)
+        on = await _subject(storage, arguments)
         until = None if arguments.milliseconds is None else now_milliseconds() + arguments.milliseconds
-        async with parts.database.write() as connection:
-            await pull(connection, Brake(on.scope, on.id, "read_only", arguments.reason, expires_at=until))
+        async with storage.database.write() as connection:
+            replaced = await replace(
+                connection, Brake(on.scope, on.id, "read_only", arguments.reason, expires_at=until)
+            )
             await record_operator(
                 connection,
                 "brake.pull",
@@ -60,7 +63,7 @@ def pull_read_only(settings: Settings, arguments: argparse.Namespace) -> int:
                 store_id=on.store_id,
                 target=audited(f"{READ_ONLY}: {arguments.reason}"),
             )
-        await report(parts, arguments, f"Pulled: {on} is read-only; reads and dry runs go on.")
+        await report(storage, arguments, f"Pulled: {on} is read-only; reads and dry runs go on.", replaced)
         return DONE
 
     return operate(settings, work)
@@ -69,12 +72,12 @@ def pull_read_only(settings: Settings, arguments: argparse.Namespace) -> int:
 def release_read_only(settings: Settings, arguments: argparse.Namespace) -> int:
     """Release read-only, and say what is in force still. Returns 1 where it was not pulled."""
 
-    async def work(parts: Parts) -> int:
+    async def work(storage: Storage) -> int:
         from server.commands.in_force import let_go, report
 
-        on = await _subject(parts, arguments)
-        await let_go(parts, on, "read_only", "brake.release", READ_ONLY)
-        await report(parts, arguments, f"Released: {on} is not read-only any more.")
+        on = await _subject(storage, arguments)
+        await let_go(storage, on, "read_only", "brake.release", READ_ONLY)
+        await report(storage, arguments, f"Released: {on} is not read-only any more.")
         return DONE
 
     return operate(settings, work)
@@ -86,24 +89,27 @@ def set_cap(settings: Settings, arguments: argparse.Namespace) -> int:
         return refuse("a cap of N needs --reason TEXT")
     usual = settings.destructive_cap_per_hour
 
-    async def work(parts: Parts) -> int:
+    async def work(storage: Storage) -> int:
         from server.audit import record_operator
-        from server.brakes import Brake, pull
-        from server.commands.in_force import Subject, audited, let_go, report
+        from server.brakes import Brake
+        from server.commands.in_force import Subject, audited, let_go, replace, report
         from server.tenancy.lookup import find_tenant
 
-        async with parts.database.read() as connection:
+        async with storage.database.read() as connection:
             tenant = await find_tenant(connection, arguments.tenant)
         if arguments.default:
-            await let_go(parts, Subject("tenant", tenant.id, tenant.name), "cap", "brake.cap", "default")
-            await report(parts, arguments, f"Tenant {tenant.name} has the server's cap again: {usual} objects an hour.")
+            await let_go(storage, Subject("tenant", tenant.id, tenant.name), "cap", "brake.cap", "default")
+            await report(
+                storage, arguments, f"Tenant {tenant.name} has the server's cap again: {usual} objects an hour."
+            )
             return DONE
-        async with parts.database.write() as connection:
-            await pull(connection, Brake("tenant", tenant.id, "cap", arguments.reason, value=arguments.objects))
+        async with storage.database.write() as connection:
+            brake = Brake("tenant", tenant.id, "cap", arguments.reason, value=arguments.objects)
+            replaced = await replace(connection, brake)
             target = audited(f"{arguments.objects}: {arguments.reason}")
             await record_operator(connection, "brake.cap", tenant_id=tenant.id, target=target)
         said = f"Tenant {tenant.name} may touch {arguments.objects} objects an hour; the server's cap is {usual}."
-        await report(parts, arguments, said)
+        await report(storage, arguments, said, replaced)
         return DONE
 
     return operate(settings, work)
@@ -112,10 +118,10 @@ def set_cap(settings: Settings, arguments: argparse.Namespace) -> int:
 def list_brakes(settings: Settings, arguments: argparse.Namespace) -> int:
     """Say what is in force."""
 
-    async def work(parts: Parts) -> int:
+    async def work(storage: Storage) -> int:
         from server.commands.in_force import report
 
-        await report(parts, arguments, None)
+        await report(storage, arguments, None)
         return DONE
 
     return operate(settings, work)
@@ -134,7 +140,7 @@ def _objects(text: str) -> int:
     return int(text)
 
 
-async def _subject(parts: Parts, arguments: argparse.Namespace) -> Subject:
+async def _subject(storage: Storage, arguments: argparse.Namespace) -> Subject:
     from server.commands.in_force import Subject
     from server.errors import StoreNotFoundError
     from server.tenancy.lookup import RefusedError, find_tenant
@@ -142,12 +148,12 @@ async def _subject(parts: Parts, arguments: argparse.Namespace) -> Subject:
     text = arguments.store[0] if arguments.store else arguments.tenant
     if text is None:
         return Subject("server")
-    async with parts.database.read() as connection:
+    async with storage.database.read() as connection:
         tenant = await find_tenant(connection, text)
     if not arguments.store:
         return Subject("tenant", tenant.id, tenant.name)
     try:
-        store = await parts.stores.resolve(tenant.id, arguments.store[1])
+        store = await storage.stores.resolve(tenant.id, arguments.store[1])
     except StoreNotFoundError:
         raise RefusedError(f"tenant {tenant.name} has no store {arguments.store[1]!r}") from None
     return Subject("store", tenant.id, tenant.name, store.id, store.store_id)

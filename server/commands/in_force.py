@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import select
 
 from server.audit import record_operator
-from server.brakes import release
+from server.brakes import pull, read_brakes, release
 from server.commands.operate import show
 from server.commands.times import encoded, shown
 from server.storage.tables import stores, tenants
 from server.tenancy.lookup import RefusedError
 
 if TYPE_CHECKING:
-    from server.application import Parts
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
     from server.brakes import Brake, Kind, Scope
+    from server.commands.support import Storage
 
 WITHIN: Final = "Running servers obey within a second."
 TARGET_LENGTH: Final = 64
+NOT_PULLED: Final[dict[Kind, str]] = {
+    "read_only": "has no read-only brake of its own pulled",
+    "suspended": "is not suspended",
+    "cap": "has no cap of its own",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,28 +57,43 @@ def audited(text: str) -> str:
     return text[:TARGET_LENGTH]
 
 
-async def let_go(parts: Parts, subject: Subject, kind: Kind, action: str, target: str) -> None:
+async def replace(connection: AsyncConnection, brake: Brake) -> Brake | None:
+    """Pull a brake in the caller's transaction; returns the one of its kind that held there till now."""
+    replaced = (await read_brakes(connection)).get((brake.scope, brake.subject, brake.kind))
+    await pull(connection, brake)
+    return replaced
+
+
+async def let_go(storage: Storage, subject: Subject, kind: Kind, action: str, target: str) -> None:
     """Release a brake and audit it. Raises RefusedError where it is not pulled."""
-    async with parts.database.write() as connection:
+    async with storage.database.write() as connection:
         if not await release(connection, subject.scope, subject.id, kind):
-            raise RefusedError(f"{subject} has no such brake pulled; see: python -m server brake list")
+            raise RefusedError(f"{subject} {NOT_PULLED[kind]}; see: python -m server brake list")
         await record_operator(
             connection, action, tenant_id=subject.tenant_id, store_id=subject.store_id, target=audited(target)
         )
 
 
-async def report(parts: Parts, arguments: argparse.Namespace, changed: str | None) -> None:
-    """Say what was changed, and what is in force now."""
-    pulled = await _pulled(parts)
+async def report(
+    storage: Storage, arguments: argparse.Namespace, changed: str | None, replaced: Brake | None = None
+) -> None:
+    """Say what was changed, what that replaced, and what is in force now."""
+    naming = await _naming(storage)
+    pulled = [(naming(brake), brake) for brake in await storage.brakes.all()]
     lines = [changed, WITHIN, ""] if changed else []
-    lines += ["In force now:" if pulled else "No brake is pulled.", *(_line(*each) for each in pulled)]
     document: dict[str, Any] = {"message": changed} if changed else {}
+    if replaced is not None:
+        lines.insert(1, f"Replaced: {_told(naming(replaced), replaced)}")
+        document["replaced"] = _encoded(naming(replaced), replaced)
+    lines.append("In force now:" if pulled else "No brake is pulled.")
+    lines += [f"  {_told(*each)}" for each in pulled]
     show(arguments, document | {"in_force": [_encoded(*each) for each in pulled]}, lines)
 
 
-async def _pulled(parts: Parts) -> list[tuple[Subject, Brake]]:
+async def _naming(storage: Storage) -> Callable[[Brake], Subject]:
+    """What tells what a brake is on."""
     of_store = select(stores.c.id, stores.c.store_id, tenants.c.id.label("tenant_id"), tenants.c.name).join(tenants)
-    async with parts.database.read() as connection:
+    async with storage.database.read() as connection:
         names = {row.id: row.name for row in await connection.execute(select(tenants.c.id, tenants.c.name))}
         known = {
             row.id: Subject("store", row.tenant_id, row.name, row.id, row.store_id)
@@ -82,12 +105,12 @@ async def _pulled(parts: Parts) -> list[tuple[Subject, Brake]]:
             return known.get(brake.subject, Subject("store", tenant="?", store_row=brake.subject, store_id="deleted"))
         return Subject(brake.scope, brake.subject, names.get(brake.subject, brake.subject))
 
-    return [(subject(brake), brake) for brake in await parts.brakes.all()]
+    return subject
 
 
-def _line(subject: Subject, brake: Brake) -> str:
+def _told(subject: Subject, brake: Brake) -> str:
     until = f"until {shown(brake.expires_at)}" if brake.expires_at is not None else "until released"
-    return f"  {brake.name}: {subject}, since {shown(brake.pulled_at)}, {until}: {brake.reason}"
+    return f"{brake.name}: {subject}, since {shown(brake.pulled_at)}, {until}: {brake.reason}"
 
 
 def _encoded(subject: Subject, brake: Brake) -> dict[str, Any]:

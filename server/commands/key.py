@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from server.commands.operate import command, operate, reason, show, table
 from server.commands.support import DONE, REFUSED, refuse
-from server.commands.times import duration, encoded, moment, shown
+from server.commands.times import cell, duration, encoded, moment, shown, time_to_come
+from server.plural import counted
 
 if TYPE_CHECKING:
-    from server.application import Parts
-    from server.commands.support import Subparsers
+    from server.commands.support import Storage, Subparsers
     from server.settings import Settings
+    from server.tenancy.rotation import Outcome, RingKey
 
 SHOWN_UNREADABLE: Final = 20
 
@@ -25,9 +27,9 @@ def add(commands: Subparsers) -> None:
     )
     create = command(actions, "create", "make a further key of a tenant; prints it, once")
     create.add_argument("tenant", metavar="TENANT", help="id or name")
-    create.add_argument("--expires", type=duration, metavar="90d", help="let it end after that; default: never")
+    create.add_argument("--expires", type=time_to_come, metavar="90d", help="let it end after that; default: never")
     create.set_defaults(command=create_key)
-    listing = command(actions, "list", "show a tenant's keys, never their secrets")
+    listing = command(actions, "list", "show a tenant's keys, when each ends or ended, and its last tool call")
     listing.add_argument("tenant", metavar="TENANT", help="id or name")
     listing.set_defaults(command=list_keys)
     rotate = command(actions, "rotate", "make a new key; the tenant's others end after an overlap")
@@ -54,16 +56,16 @@ def add(commands: Subparsers) -> None:
 def create_key(settings: Settings, arguments: argparse.Namespace) -> int:
     """Print a new key."""
 
-    async def work(parts: Parts) -> int:
+    async def work(storage: Storage) -> int:
         from server.clock import now_milliseconds
         from server.tenancy import lifecycle
         from server.tenancy.lookup import find_tenant
 
         now = now_milliseconds()
         expires_at = None if arguments.expires is None else now + arguments.expires
-        async with parts.database.write() as connection:
+        async with storage.database.write() as connection:
             tenant = await find_tenant(connection, arguments.tenant)
-            key = await lifecycle.create_key(connection, parts.vault, tenant.id, now, expires_at)
+            key = await lifecycle.create_key(connection, storage.vault, tenant.id, now, expires_at)
         show(
             arguments,
             {"tenant_id": tenant.id, "key_id": key.id, "key": str(key), "expires_at": encoded(expires_at)},
@@ -77,11 +79,11 @@ def create_key(settings: Settings, arguments: argparse.Namespace) -> int:
 def list_keys(settings: Settings, arguments: argparse.Namespace) -> int:
     """Show every key of a tenant with its state and its last use, as far back as audit rows are kept."""
 
-    async def work(parts: Parts) -> int:
+    async def work(storage: Storage) -> int:
         from server.clock import now_milliseconds
         from server.tenancy.lookup import find_tenant, keys_of, last_uses
 
-        async with parts.database.read() as connection:
+        async with storage.database.read() as connection:
             tenant = await find_tenant(connection, arguments.tenant)
             keys = await keys_of(connection, tenant.id)
             used = await last_uses(connection, tenant.id)
@@ -101,14 +103,13 @@ def list_keys(settings: Settings, arguments: argparse.Namespace) -> int:
             (
                 key.id,
                 key.state(now),
-                shown(key.created_at),
-                shown(key.expires_at, "never"),
-                shown(key.revoked_at),
-                shown(used.get(key.id)),
+                cell(key.created_at),
+                cell(key.expires_at if key.revoked_at is None else key.revoked_at, "never"),
+                cell(used.get(key.id)),
             )
             for key in keys
         ]
-        heads = ("KEY_ID", "STATE", "CREATED", "EXPIRES", "REVOKED", "LAST USED")
+        heads = ("KEY_ID", "STATE", "CREATED (UTC)", "END (UTC)", "LAST CALL (UTC)")
         show(arguments, {"tenant_id": tenant.id, "tenant": tenant.name, "keys": documents}, table(heads, rows))
         return DONE
 
@@ -118,15 +119,16 @@ def list_keys(settings: Settings, arguments: argparse.Namespace) -> int:
 def rotate_key(settings: Settings, arguments: argparse.Namespace) -> int:
     """Print a new key and until when the others work. Returns 1 while an earlier rotation's overlap runs."""
 
-    async def work(parts: Parts) -> int:
+    async def work(storage: Storage) -> int:
         from server.clock import now_milliseconds
         from server.tenancy import lifecycle
         from server.tenancy.lookup import find_tenant
 
-        async with parts.database.write() as connection:
+        async with storage.database.write() as connection:
             tenant = await find_tenant(connection, arguments.tenant)
+            now = now_milliseconds()
             rotated = await lifecycle.rotate_keys(
-                connection, parts.vault, tenant.id, now_milliseconds(), arguments.overlap, again=arguments.now
+                connection, storage.vault, tenant.id, now, arguments.overlap, again=arguments.now
             )
         key = rotated.key
         expiring = [{"key_id": key_id, "expires_at": encoded(at)} for key_id, at in rotated.expiring]
@@ -136,7 +138,10 @@ def rotate_key(settings: Settings, arguments: argparse.Namespace) -> int:
             [
                 f"Key {key.id} of tenant {tenant.name}, expires never; shown this once:",
                 str(key),
-                *(f"Key {key_id} works until {shown(at)}." for key_id, at in rotated.expiring),
+                *(
+                    f"Key {key_id} has ended." if at <= now else f"Key {key_id} works until {shown(at)}."
+                    for key_id, at in rotated.expiring
+                ),
             ],
         )
         return DONE
@@ -147,17 +152,17 @@ def rotate_key(settings: Settings, arguments: argparse.Namespace) -> int:
 def revoke_key(settings: Settings, arguments: argparse.Namespace) -> int:
     """Withdraw a key. Returns 1 where it is unknown or was withdrawn before."""
 
-    async def work(parts: Parts) -> int:
+    async def work(storage: Storage) -> int:
         from server.clock import now_milliseconds
         from server.tenancy import lifecycle
         from server.tenancy.lookup import keys_of
 
         now = now_milliseconds()
-        async with parts.database.write() as connection:
+        async with storage.database.write() as connection:
             key = await lifecycle.revoke_key(connection, arguments.key, now, arguments.reason)
             others = await keys_of(connection, key.tenant_id)
         valid = [other.id for other in others if other.state(now) == "valid"]
-        left = f"{len(valid)} other valid key(s)." if valid else "no valid key any more: key create makes one."
+        left = f"{counted(len(valid), 'other valid key')}." if valid else "no valid key any more: key create makes one."
         lines = [f"Key {key.id} is revoked. Running servers refuse it within a second.", f"Its tenant has {left}"]
         show(arguments, {"tenant_id": key.tenant_id, "key_id": key.id, "valid_keys": valid}, lines)
         return DONE
@@ -168,13 +173,13 @@ def revoke_key(settings: Settings, arguments: argparse.Namespace) -> int:
 def expire_key(settings: Settings, arguments: argparse.Namespace) -> int:
     """Set when a key ends. Returns 1 where it is not valid, or the time is past."""
 
-    async def work(parts: Parts) -> int:
+    async def work(storage: Storage) -> int:
         from server.clock import now_milliseconds
         from server.tenancy import lifecycle
 
         now = now_milliseconds()
         at = now + arguments.milliseconds if arguments.at is None else arguments.at
-        async with parts.database.write() as connection:
+        async with storage.database.write() as connection:
             key = await lifecycle.expire_key(connection, arguments.key, now, at)
         document = {"tenant_id": key.tenant_id, "key_id": key.id, "expires_at": encoded(at)}
         show(arguments, document, [f"Key {key.id} works until {shown(at)}."])
@@ -191,34 +196,55 @@ def rotate_master_key(settings: Settings, arguments: argparse.Namespace) -> int:
         if visible:
             print(f"\r\033[K{name} {looked_at}/{total}", end="", file=sys.stderr, flush=True)
 
-    async def work(parts: Parts) -> int:
-        from server.tenancy.rotation import rotate_master
+    async def work(storage: Storage) -> int:
+        from server.tenancy.rotation import ring_keys, rotate_master
 
-        outcome = await rotate_master(parts.database, parts.vault, progress)
+        outcome = await rotate_master(storage.database, storage.vault, progress)
+        ring = await ring_keys(storage.database, storage.vault)
         if visible:
             print("\r\033[K", end="", file=sys.stderr)
-        lines = [f"{outcome.examined} sealed values, {outcome.resealed} of them sealed anew."]
-        if not outcome.left and not outcome.unreadable:
-            lines += [
-                "All are under the first key of MASTER_KEY: the older keys may be removed from it.",
-                "Keep them somewhere safe: backups made before now need them.",
-            ]
         document: dict[str, Any] = {
             "examined": outcome.examined,
             "resealed": outcome.resealed,
             "left": outcome.left,
             "unreadable": list(outcome.unreadable),
+            "keys": [asdict(key) for key in ring],
         }
-        show(arguments, document, lines)
+        show(arguments, document, _told(outcome, ring))
         for name in outcome.unreadable[:SHOWN_UNREADABLE]:
             refuse(f"left as it is: {name}")
         if len(outcome.unreadable) > SHOWN_UNREADABLE:
             refuse(f"and {len(outcome.unreadable) - SHOWN_UNREADABLE} more; --json lists them all")
         if outcome.left:
             refuse(
-                f"{outcome.left} values are under older keys still: a server seals with one; restart it with the new "
-                "key first in MASTER_KEY, then run this again"
+                f"{counted(outcome.left, 'value is', 'values are')} under older keys still: a server seals with one; "
+                "restart it with the new key first in MASTER_KEY, then run this again"
             )
         return REFUSED if outcome.left or outcome.unreadable else DONE
 
     return operate(settings, work)
+
+
+def _told(outcome: Outcome, ring: tuple[RingKey, ...]) -> list[str]:
+    first, *others = ring
+    lines = [
+        f"{counted(outcome.examined, 'sealed value')}, {outcome.resealed} of them sealed anew.",
+        "The keys in MASTER_KEY, by fingerprint:",
+        *(f"  {key}" for key in ring),
+    ]
+    if outcome.left or outcome.unreadable:
+        return lines
+    replaced = [key.fingerprint for key in others if key.replaced]
+    if replaced:
+        lines += [
+            f"Everything is under {first.fingerprint}: {', '.join(replaced)} may be removed from MASTER_KEY.",
+            "Keep what you remove somewhere safe: backups made before now need it.",
+        ]
+    if len(replaced) < len(others):
+        unused = ", ".join(key.fingerprint for key in others if not key.replaced)
+        lines += [
+            f"Nothing was sealed anew from {unused}, and {first.fingerprint} comes first: it is the key in use.",
+            "If another was meant to be first, the order in MASTER_KEY is wrong: put that one first, restart, and run",
+            f"this again. Do not remove {first.fingerprint}: everything is sealed under it.",
+        ]
+    return lines

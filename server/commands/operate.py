@@ -8,32 +8,36 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from server.commands.support import REFUSED, USAGE, refuse, run_with_parts
+from server.commands.support import REFUSED, USAGE, refuse, run_with_storage
 
 if TYPE_CHECKING:
-    from server.application import Parts
-    from server.commands.support import Subparsers
+    from server.commands.support import Storage, Subparsers
     from server.settings import Settings
 
 REASON_LENGTH: Final = 200
+SCREEN: Final = 80
+SHORTEST: Final = 12
+CUT: Final = "..."
 
 
-def operate(settings: Settings, work: Callable[[Parts], Awaitable[int]]) -> int:
-    """As `run_with_parts`; what `work` refuses (RefusedError, ToolError) or cannot write is told in one line."""
+def operate(settings: Settings, work: Callable[[Storage], Awaitable[int]]) -> int:
+    """As `run_with_storage`; what `work` refuses (RefusedError, ToolError) or cannot write is told in one line."""
     from server.errors import ToolError
     from server.tenancy.lookup import RefusedError
 
-    async def run(parts: Parts) -> int:
+    async def run(storage: Storage) -> int:
         try:
-            return await work(parts)
+            return await work(storage)
         except RefusedError as error:
             return refuse(str(error), REFUSED)
         except ToolError as error:
             return refuse(error.message, REFUSED)
+        except BrokenPipeError:  # nobody reads any more: told to nobody
+            raise
         except OSError as error:
             return refuse(f"{error.filename}: {error.strerror}" if error.filename else str(error), USAGE)
 
-    return run_with_parts(settings, run)
+    return run_with_storage(settings, run)
 
 
 def show(arguments: argparse.Namespace, document: Any, lines: Iterable[str]) -> None:
@@ -56,8 +60,23 @@ def reason(text: str) -> str:
     return line
 
 
-def table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
-    """Lines of aligned columns."""
+def table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]], elastic: tuple[str, ...] = ()) -> list[str]:
+    """Lines of aligned columns; those of the `elastic` heads are cut where the lines are longer than a screen is wide.
+
+    JSON has what is cut.
+    """
     whole = [heads, *rows]
     widths = [max(len(row[column]) for row in whole) for column in range(len(heads))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in whole]
+    shrinking = [column for column, head in enumerate(heads) if head in elastic]
+    while sum(widths) + 2 * (len(widths) - 1) > SCREEN:
+        widest = max(
+            (column for column in shrinking if widths[column] > SHORTEST), key=widths.__getitem__, default=None
+        )
+        if widest is None:
+            break
+        widths[widest] -= 1
+    return ["  ".join(map(_fitted, row, widths)).rstrip() for row in whole]
+
+
+def _fitted(cell: str, width: int) -> str:
+    return cell.ljust(width) if len(cell) <= width else cell[: width - len(CUT)] + CUT

@@ -10,23 +10,36 @@ import orjson
 
 from server.commands.operate import command, operate, reason, show, table
 from server.commands.support import DONE, REFUSED, refuse
-from server.commands.times import encoded, shown
+from server.commands.times import cell, encoded, time_to_come
+from server.plural import counted
 
 if TYPE_CHECKING:
-    from server.application import Parts
-    from server.commands.support import Subparsers
+    from server.commands.support import Storage, Subparsers
     from server.settings import Settings
 
 NAME_LENGTH: Final = 200
+ROWS: Final = {
+    "keys": "key",
+    "tenant_keys": "key",
+    "stores": "store",
+    "brakes": "brake",
+    "writes": "write",
+    "audit": "audit row",
+}
 
 
 def add(commands: Subparsers) -> None:
     """Add `tenant` and its actions."""
     actions = commands.add_parser("tenant", help="tenants").add_subparsers(required=True, metavar="ACTION")
-    create = actions.add_parser("create", help="create a tenant; prints its key, once")
+    create = command(actions, "create", "create a tenant; prints it as JSON with its key, once, with --json or without")
     create.add_argument("name")
+    create.add_argument(
+        "--expires", type=time_to_come, metavar="90d", help="let its key end after that; default: never"
+    )
     create.set_defaults(command=create_tenant)
-    command(actions, "list", "show the tenants").set_defaults(command=list_tenants)
+    command(actions, "list", "show the tenants, their valid keys and their last tool call").set_defaults(
+        command=list_tenants
+    )
     suspend = command(actions, "suspend", "refuse every call of a tenant")
     suspend.add_argument("tenant", metavar="TENANT", help="id or name")
     suspend.add_argument("--reason", type=reason, required=True, help="why, for whoever finds it suspended")
@@ -46,18 +59,28 @@ def add(commands: Subparsers) -> None:
 
 def create_tenant(settings: Settings, arguments: argparse.Namespace) -> int:
     """Print the new tenant as one line of JSON. Returns 1 when the name is taken."""
+    from server.clock import now_milliseconds
     from server.tenancy.tenants import TenantExistsError
 
     name = arguments.name.strip()
     if not 0 < len(name) <= NAME_LENGTH:
         return refuse(f"a tenant's name has 1 to {NAME_LENGTH} characters")
+    if not name.isprintable():
+        return refuse("a tenant's name is one line, without control characters or blanks other than the space")
+    expires_at = None if arguments.expires is None else now_milliseconds() + arguments.expires
 
-    async def create(parts: Parts) -> int:
+    async def create(storage: Storage) -> int:
         try:
-            caller, key = await parts.tenants.create(name)
+            caller, key = await storage.tenants.create(name, expires_at)
         except TenantExistsError as error:
             return refuse(str(error), REFUSED)
-        print(orjson.dumps({"tenant_id": caller.tenant_id, "name": caller.tenant_name, "key": str(key)}).decode())
+        document = {
+            "tenant_id": caller.tenant_id,
+            "name": caller.tenant_name,
+            "key": str(key),
+            "expires_at": encoded(expires_at),
+        }
+        print(orjson.dumps(document).decode(), flush=True)
         return DONE
 
     return operate(settings, create)
@@ -66,11 +89,11 @@ def create_tenant(settings: Settings, arguments: argparse.Namespace) -> int:
 def list_tenants(settings: Settings, arguments: argparse.Namespace) -> int:
     """Show each tenant's stores, valid keys, brakes and last call, as far back as audit rows are kept."""
 
-    async def work(parts: Parts) -> int:
+    async def work(storage: Storage) -> int:
         from server.clock import now_milliseconds
         from server.tenancy.summaries import summaries
 
-        async with parts.database.read() as connection:
+        async with storage.database.read() as connection:
             tenants = await summaries(connection, now_milliseconds())
         documents = [
             {
@@ -90,12 +113,14 @@ def list_tenants(settings: Settings, arguments: argparse.Namespace) -> int:
                 each.tenant.name,
                 str(each.stores),
                 str(each.valid_keys),
-                ", ".join(each.brakes) or "-",
-                shown(each.last_call_at),
+                cell(each.last_call_at),
+                # What matters most first: the rest of the line may be cut.
+                ", ".join(sorted(each.brakes, key=lambda brake: brake != "suspended")) or "-",
             )
             for each in tenants
         ]
-        lines = table(("TENANT_ID", "NAME", "STORES", "VALID KEYS", "BRAKES", "LAST CALL"), rows)
+        heads = ("TENANT_ID", "NAME", "STORES", "KEYS", "LAST CALL (UTC)", "BRAKES")
+        lines = table(heads, rows, elastic=("NAME", "BRAKES"))
         show(arguments, {"tenants": documents}, lines)
         return DONE
 
@@ -105,18 +130,18 @@ def list_tenants(settings: Settings, arguments: argparse.Namespace) -> int:
 def suspend_tenant(settings: Settings, arguments: argparse.Namespace) -> int:
     """Refuse a tenant's calls from now on, writes under way included."""
 
-    async def work(parts: Parts) -> int:
+    async def work(storage: Storage) -> int:
         from server.audit import record_operator
-        from server.brakes import Brake, pull
-        from server.commands.in_force import audited, report
+        from server.brakes import Brake
+        from server.commands.in_force import audited, replace, report
         from server.tenancy.lookup import find_tenant
 
-        async with parts.database.write() as connection:
+        async with storage.database.write() as connection:
             tenant = await find_tenant(connection, arguments.tenant)
-            await pull(connection, Brake("tenant", tenant.id, "suspended", arguments.reason))
+            replaced = await replace(connection, Brake("tenant", tenant.id, "suspended", arguments.reason))
             target = audited(arguments.reason)
             await record_operator(connection, "tenant.suspend", tenant_id=tenant.id, target=target)
-        await report(parts, arguments, f"Suspended: every call of tenant {tenant.name} is refused.")
+        await report(storage, arguments, f"Suspended: every call of tenant {tenant.name} is refused.", replaced)
         return DONE
 
     return operate(settings, work)
@@ -125,14 +150,14 @@ def suspend_tenant(settings: Settings, arguments: argparse.Namespace) -> int:
 def resume_tenant(settings: Settings, arguments: argparse.Namespace) -> int:
     """Answer a tenant again. Returns 1 where it was not suspended."""
 
-    async def work(parts: Parts) -> int:
+    async def work(storage: Storage) -> int:
         from server.commands.in_force import Subject, let_go, report
         from server.tenancy.lookup import find_tenant
 
-        async with parts.database.read() as connection:
+        async with storage.database.read() as connection:
             tenant = await find_tenant(connection, arguments.tenant)
-        await let_go(parts, Subject("tenant", tenant.id, tenant.name), "suspended", "tenant.resume", "")
-        await report(parts, arguments, f"Resumed: tenant {tenant.name} is answered again.")
+        await let_go(storage, Subject("tenant", tenant.id, tenant.name), "suspended", "tenant.resume", "")
+        await report(storage, arguments, f"Resumed: tenant {tenant.name} is answered again.")
         return DONE
 
     return operate(settings, work)
@@ -143,16 +168,20 @@ def export_tenant(settings: Settings, arguments: argparse.Namespace) -> int:
     if arguments.output.exists():
         return refuse(f"{arguments.output} exists; name a new file", REFUSED)
 
-    async def work(parts: Parts) -> int:
+    async def work(storage: Storage) -> int:
         from server.audit import record_operator
         from server.tenancy.export import export
         from server.tenancy.lookup import find_tenant
+        from server.writes.leases import Leases
+        from server.writes.ledger import WriteLedger
 
-        async with parts.database.write() as connection:
+        leases = Leases.of_this_process(settings.call_deadline_seconds)
+        ledger = WriteLedger(storage.database, storage.vault, storage.brakes, leases)
+        async with storage.database.write() as connection:
             tenant = await find_tenant(connection, arguments.tenant)
             await record_operator(connection, "tenant.export", tenant_id=tenant.id)
-        async with parts.database.read() as connection:
-            counts = await export(connection, parts.ledger, tenant, arguments.output)
+        async with storage.database.read() as connection:
+            counts = await export(connection, ledger, tenant, arguments.output)
         unreadable = counts.pop("unreadable")
         document = {"tenant_id": tenant.id, "file": str(arguments.output), "rows": counts, "unreadable": unreadable}
         lines = [
@@ -161,7 +190,8 @@ def export_tenant(settings: Settings, arguments: argparse.Namespace) -> int:
         ]
         show(arguments, document, lines)
         if unreadable:
-            return refuse(f"{unreadable} plans and results open under no master key; they are null there", REFUSED)
+            what = counted(unreadable, "plan or result opens", "plans and results open")
+            return refuse(f"{what} under no master key; null stands there instead", REFUSED)
         return DONE
 
     return operate(settings, work)
@@ -170,18 +200,18 @@ def export_tenant(settings: Settings, arguments: argparse.Namespace) -> int:
 def erase_tenant(settings: Settings, arguments: argparse.Namespace) -> int:
     """Delete the tenant. Returns 1 where the name is another, a write is under way, or the log could not be emptied."""
 
-    async def work(parts: Parts) -> int:
+    async def work(storage: Storage) -> int:
         from server.tenancy.erasure import empty_log, erase, suspend_for_erasure
         from server.tenancy.lookup import RefusedError, find_tenant
 
-        async with parts.database.read() as connection:
+        async with storage.database.read() as connection:
             tenant = await find_tenant(connection, arguments.tenant)
         if arguments.confirm != tenant.name:
             raise RefusedError(f"the tenant is named {tenant.name!r}: repeat that after --confirm to erase it")
-        await suspend_for_erasure(parts.database, tenant, settings.call_deadline_seconds)
-        async with parts.database.write() as connection:
+        await suspend_for_erasure(storage.database, tenant, settings.call_deadline_seconds)
+        async with storage.database.write() as connection:
             counts = await erase(connection, tenant)
-        emptied = await empty_log(parts.database)
+        emptied = await empty_log(storage.database)
         document: dict[str, Any] = {"tenant_id": tenant.id, "rows": counts, "log_emptied": emptied}
         lines = [
             f"Erased: tenant {tenant.id}, with {_listed(counts)}.",
@@ -190,7 +220,7 @@ def erase_tenant(settings: Settings, arguments: argparse.Namespace) -> int:
         show(arguments, document, lines)
         if not emptied:
             return refuse(
-                f"somebody keeps reading: {parts.database.path}-wal may hold what was erased until the server is "
+                f"somebody keeps reading: {storage.database.path}-wal may hold what was erased until the server is "
                 "restarted",
                 REFUSED,
             )
@@ -200,4 +230,4 @@ def erase_tenant(settings: Settings, arguments: argparse.Namespace) -> int:
 
 
 def _listed(counts: dict[str, int]) -> str:
-    return ", ".join(f"{count} {name}" for name, count in counts.items())
+    return ", ".join(counted(counts[name], one) for name, one in ROWS.items() if name in counts)

@@ -20,6 +20,14 @@ def duration(text: str) -> int:
     return int(shape[1]) * MILLISECONDS[shape[2]]
 
 
+def time_to_come(text: str) -> int:
+    """Milliseconds, at least a second. Raises ArgumentTypeError."""
+    milliseconds = duration(text)
+    if milliseconds == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} would be over at once; write it like 90d, 24h, 15m or 30s")
+    return milliseconds
+
+
 def moment(text: str) -> int:
     """Milliseconds since the epoch. Raises ArgumentTypeError."""
     try:
@@ -37,6 +45,11 @@ def moment(text: str) -> int:
 def shown(milliseconds: int | None, absent: str = "-") -> str:
     """A stored time for a person."""
     return absent if milliseconds is None else f"{_utc(milliseconds):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def cell(milliseconds: int | None, absent: str = "-") -> str:
+    """A stored time in a table, whose head says that it is in UTC: to the minute, so that a line fits a screen."""
+    return absent if milliseconds is None else f"{_utc(milliseconds):%Y-%m-%d %H:%M}"
 
 
 def encoded(milliseconds: int | None) -> str | None:

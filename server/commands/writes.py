@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from server.commands.support import Subparsers
     from server.settings import Settings
     from server.writes.history import Filter
+    from server.writes.pause import Pause
+    from server.writes.revert import Reverter
 
 UNITS: Final = {"m": 60, "h": 3_600, "d": 86_400}
 AGE: Final = re.compile(r"(\d{1,6})([mhd])\Z")
@@ -91,30 +93,26 @@ async def _list(parts: Parts, arguments: argparse.Namespace) -> int:
 
 
 async def _show(parts: Parts, arguments: argparse.Namespace) -> int:
+    from server.writes.ledger import DONE as HAPPENED
+
     row = await parts.history.get(arguments.id)
     if row is None:
         return refuse(f"there is no write {arguments.id}; see: writes list", REFUSED)
     opened = {"plan": parts.ledger.opened(row, "sealed_plan"), "result": parts.ledger.opened(row, "sealed_result")}
-    shown = _summary(parts, row) | {"reverted_by": await parts.history.reverted_by(row.id)} | opened
+    reverts = [revert.id for revert in await parts.history.reverts(row.id) if revert.state == HAPPENED]
+    shown = _summary(parts, row) | {"reverted_by": reverts} | opened
     print(orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode())
     return DONE
 
 
 async def _uncertain(parts: Parts, arguments: argparse.Namespace) -> int:
-    from server.errors import ToolError
-
     wanted = await _filter(parts, arguments)
     if wanted is None:
         return REFUSED
     rows = await parts.history.unsettled(wanted, 1_000)
     if arguments.look_up:
         for row in rows:
-            try:
-                found = await parts.recovery.look_up(row)
-            except ToolError as error:
-                _say(f"{row.id}: OrderDesk could not say: {error.message}")
-                continue
-            _say(f"{row.id}: it happened; settled" if found else f"{row.id}: OrderDesk does not show it")
+            _say(f"{row.id}: {await _looked_up(parts, row)}")
         rows = await parts.history.unsettled(wanted, 1_000)
     _print_rows(parts, rows, as_json=arguments.json)
     if not rows:
@@ -126,11 +124,32 @@ async def _uncertain(parts: Parts, arguments: argparse.Namespace) -> int:
     return REFUSED if rows else DONE
 
 
+async def _looked_up(parts: Parts, row: Row[Any]) -> str:
+    from server.errors import ToolError
+    from server.tenancy.vault import VaultError
+    from server.writes.history import UNDER_WAY, state_of
+
+    if state_of(row, parts.recovery.stale_milliseconds) == UNDER_WAY:
+        return "it may still be under way"
+    try:
+        found = await parts.recovery.look_up(row)
+    except ToolError as error:
+        return f"OrderDesk could not say: {error.message}"
+    except VaultError as error:
+        return f"what it was cannot be read: {error}"
+    return "it happened; settled" if found else "OrderDesk does not show it"
+
+
 async def _settle(parts: Parts, arguments: argparse.Namespace) -> int:
+    from server.writes.history import UNDER_WAY, state_of
+
+    stale = parts.recovery.stale_milliseconds
     row = await parts.history.get(arguments.id)
     if row is None:
         return refuse(f"there is no write {arguments.id}; see: writes uncertain", REFUSED)
-    if not await parts.history.settle(row, happened=arguments.outcome == "done"):
+    if state_of(row, stale) == UNDER_WAY:
+        return refuse(f"{row.id} may still be under way; try again in {stale / 1000:.0f} s", REFUSED)
+    if not await parts.history.settle(row, happened=arguments.outcome == "done", stale_milliseconds=stale):
         return refuse(f"{row.id} is settled already: {row.state}", REFUSED)
     if arguments.json:
         print(orjson.dumps({"id": row.id, "state": arguments.outcome}).decode())
@@ -140,18 +159,6 @@ async def _settle(parts: Parts, arguments: argparse.Namespace) -> int:
 
 
 async def _revert(parts: Parts, arguments: argparse.Namespace) -> int:
-    from server.errors import ToolError
-    from server.writes.revert import Reverter, why_not
-
-    reverter = Reverter(
-        parts.database,
-        parts.history,
-        parts.ledger,
-        parts.services,
-        parts.brakes,
-        parts.recovery.deadline_seconds,
-        parts.recovery.stale_milliseconds,
-    )
     rows = await _rows_to_revert(parts, arguments)
     if rows is None:
         return REFUSED
@@ -160,21 +167,7 @@ async def _revert(parts: Parts, arguments: argparse.Namespace) -> int:
         by_store.setdefault((row.tenant_id, row.store_id), []).append(row)
     outcomes: list[dict[str, Any]] = []
     for (tenant_id, store_id), writes in by_store.items():
-        try:
-            store = await parts.stores.resolve(tenant_id, store_id)
-        except ToolError as error:
-            outcomes += [{"id": row.id, "reverted": False, "why": error.message} for row in writes]
-            continue
-        async with reverter.paused(store, len(writes)):
-            for number, row in enumerate(writes, 1):
-                outcome: dict[str, Any] = {"id": row.id, "tool": row.tool, "target": row.target}
-                try:
-                    results = await reverter.revert(row, dry_run=arguments.dry_run)
-                    outcome |= {"reverted": not arguments.dry_run, "results": results}
-                except ToolError as error:
-                    outcome |= {"reverted": False, "why": why_not(error)}
-                outcomes.append(outcome)
-                _say_progress(number, len(writes), outcome, arguments)
+        outcomes += await _revert_in_store(parts, arguments, tenant_id, store_id, writes)
     reverted = sum(outcome["reverted"] for outcome in outcomes)
     refused = sum("why" in outcome for outcome in outcomes)
     if arguments.json:
@@ -185,12 +178,71 @@ async def _revert(parts: Parts, arguments: argparse.Namespace) -> int:
     return REFUSED if refused else DONE
 
 
+async def _revert_in_store(
+    parts: Parts, arguments: argparse.Namespace, tenant_id: str, store_id: str, rows: Sequence[Row[Any]]
+) -> list[dict[str, Any]]:
+    from server.errors import ToolError
+    from server.writes.leases import Process
+    from server.writes.pause import paused
+    from server.writes.revert import Reverter
+
+    recovery = parts.recovery
+    reverter = Reverter(
+        parts.history, parts.ledger, parts.services, recovery.deadline_seconds, recovery.stale_milliseconds
+    )
+    try:
+        store = await parts.stores.resolve(tenant_id, store_id)
+    except ToolError as error:
+        return [{"id": row.id, "reverted": False, "why": error.message} for row in rows]
+
+    async def each(pause: Pause | None) -> list[dict[str, Any]]:
+        outcomes = []
+        for number, row in enumerate(rows, 1):
+            outcome = {"id": row.id, "tool": row.tool, "target": row.target}
+            outcome |= await _outcome(parts, reverter, row.id, pause)
+            _say_progress(number, len(rows), outcome, arguments)
+            outcomes.append(outcome)
+        return outcomes
+
+    if arguments.dry_run:
+        return await each(None)
+    waiting = f"another writes revert is at work at store {store_id}; waiting for it to end"
+    async with paused(parts.database, store, Process.this(), lambda: _say(waiting)) as pause:
+        await reverter.quiet(store)
+        return await each(pause)
+
+
+async def _outcome(parts: Parts, reverter: Reverter, write_id: str, pause: Pause | None) -> dict[str, Any]:
+    """What became of one write; without a pause it is a dry run."""
+    from server.errors import ToolError
+    from server.tenancy.vault import VaultError
+    from server.writes.revert import why_not
+
+    row = await parts.history.get(write_id)
+    if row is None:
+        return {"reverted": False, "why": "it is not kept any more"}
+    try:
+        done = await (reverter.preview(row) if pause is None else reverter.revert(row, pause))
+    except ToolError as error:
+        return {"reverted": False, "why": why_not(error)}
+    except VaultError as error:
+        return {"reverted": False, "why": f"what it was cannot be read: {error}"}
+    if done.why is not None:
+        why = f"partly: {done.done} of {done.count}; {done.why}"
+        return {"reverted": False, "why": why, "results": done.results}
+    return {"reverted": pause is not None, "results": done.results}
+
+
 def _say_progress(number: int, count: int, outcome: dict[str, Any], arguments: argparse.Namespace) -> None:
     if arguments.json:
         return
     name = f"[{number}/{count}] {outcome['id']} {outcome['tool']} {outcome['target']}"
     if "why" in outcome:
-        print(f"{name}: not reverted: {outcome['why']}")
+        print(
+            f"{name}: not reverted, {outcome['why']}"
+            if "results" in outcome
+            else f"{name}: not reverted: {outcome['why']}"
+        )
         return
     print(f"{name}: {'would be reverted' if arguments.dry_run else 'reverted'}")
     if arguments.dry_run:
@@ -201,9 +253,6 @@ def _say_progress(number: int, count: int, outcome: dict[str, Any], arguments: a
 
 async def _rows_to_revert(parts: Parts, arguments: argparse.Namespace) -> list[Row[Any]] | None:
     """The writes named, or those that the filter names, newest first: later changes are taken back first."""
-    from server.writes.ledger import DONE as HAPPENED
-    from server.writes.reversals import REVERT
-
     if arguments.ids:
         rows = []
         for write_id in dict.fromkeys(arguments.ids):
@@ -217,11 +266,7 @@ async def _rows_to_revert(parts: Parts, arguments: argparse.Namespace) -> list[R
         refuse("name the writes by id, or by --since together with --tenant or --store", REFUSED)
         return None
     wanted = await _filter(parts, arguments)
-    if wanted is None:
-        return None
-    rows = await parts.history.find(wanted, 10_000)
-    # What touched no object of OrderDesk's changed the tenant's own list of stores.
-    return [row for row in rows if row.state == HAPPENED and row.tool != REVERT and row.objects and row.sealed_plan]
+    return None if wanted is None else await parts.history.revertible(wanted)
 
 
 async def _filter(parts: Parts, arguments: argparse.Namespace) -> Filter | None:

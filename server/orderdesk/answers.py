@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 import httpx
@@ -12,6 +13,9 @@ from server.orderdesk.messages import impersonal
 
 RATE_LIMITED: Final = "rate_limited"
 LONGEST_RETRY_AFTER_SECONDS: Final = 3600.0
+# "Store Not Found" says nothing of the order that was asked for.
+OBJECT_GONE: Final = re.compile(r"\b(order|item|shipment|product)s?\b[^.]*\bnot found\b", re.IGNORECASE)
+ANOTHER_GONE: Final = re.compile(r"\W*(the |this |your )?(store|account|page|route|endpoint)\b", re.IGNORECASE)
 
 
 class TryAgainError(Exception):
@@ -37,13 +41,12 @@ def read_answer(response: httpx.Response, *, reading: bool) -> dict[str, Any]:
     body = _json(response.content)
     if response.status_code in {401, 403}:
         raise AuthenticationError("OrderDesk refused the store's API key.", http_status=response.status_code)
-    message = impersonal(body.get("message")) if isinstance(body, dict) else ""
-    if response.status_code == 404 or (_failed(body) and "not found" in message.lower()):
-        raise NotFoundError(message or "OrderDesk does not know it.")
-    if not response.is_success or _failed(body):
-        raise OrderDeskError(message or "OrderDesk refused the request.", http_status=response.status_code)
+    # A 404 that is no error of OrderDesk's own is a gateway's page: it tells neither that an object is gone nor that
+    # nothing was done.
+    if _failed(body) or not (response.is_success or response.status_code == 404):
+        raise _refusal(response.status_code, body)
     # Whatever does not say that it succeeded did not: a maintenance page in JSON confirms no write.
-    if isinstance(body, dict) and body.get("status") == "success":
+    if response.is_success and isinstance(body, dict) and body.get("status") == "success":
         return body
     if reading:
         raise TryAgainError("unreadable")
@@ -58,6 +61,15 @@ def uncertain() -> WriteUncertainError:
 def _failed(body: object) -> bool:
     """OrderDesk reports errors inside HTTP 200 too."""
     return isinstance(body, dict) and body.get("status") == "error"
+
+
+def _refusal(status: int, body: object) -> OrderDeskError | NotFoundError:
+    """What an error is: NotFoundError where OrderDesk says so of an object, which inside HTTP 200 it has to name."""
+    message = impersonal(body.get("message")) if isinstance(body, dict) else ""
+    named = status == 404 or OBJECT_GONE.search(message)
+    if _failed(body) and named and not ANOTHER_GONE.match(message):
+        return NotFoundError(message or "OrderDesk does not know it.")
+    return OrderDeskError(message or "OrderDesk refused the request.", http_status=status)
 
 
 def _json(content: bytes) -> object:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from server.errors import WriteUncertainError
 from server.orderdesk.kinds import ITEM, Reference
 from server.orderdesk.merge import shows
-from server.orderdesk.operation import StoreOperation
+from server.orderdesk.operation import StoreOperation, send_renewed
 from server.orderdesk.sources import list_by_source
 from server.writes.operation import Plan, Revise
 
@@ -88,14 +88,7 @@ class Append(StoreOperation):
 
     async def apply(self, plan: Plan, revise: Revise) -> dict[str, Any]:
         """POST it."""
-        del revise
-        sent, member = plan.after[self.addition.name], self.addition.member
-        body = await self.seat.write("POST", self.addition.endpoint, *self.order.ids, body=sent, touches=(self.order,))
-        if member is None:
-            return self._result(sent)
-        if not isinstance(body.get(member), dict):
-            raise WriteUncertainError(f"OrderDesk confirmed the {self.addition.name} and did not show it.")
-        return self._result(body[member])
+        return await send_renewed(plan, self.plan, revise, self._send, retries=self.seat.desk.retries)
 
     async def look_up(self, plan: Plan) -> dict[str, Any] | None:
         """What was added, if exactly one more is there."""
@@ -112,6 +105,17 @@ class Append(StoreOperation):
             else:
                 added.append(found)
         return self._result(added[0]) if len(added) == 1 else None
+
+    async def _send(self, plan: Plan) -> dict[str, Any]:
+        sent, member = plan.after[self.addition.name], self.addition.member
+        body = await self.seat.attempt(
+            "POST", self.addition.endpoint, *self.order.ids, body=sent, touches=(self.order,)
+        )
+        if member is None:
+            return self._result(sent)
+        if not isinstance(body.get(member), dict):
+            raise WriteUncertainError(f"OrderDesk confirmed the {self.addition.name} and did not show it.")
+        return self._result(body[member])
 
     async def _alike(self, sent: JsonObject) -> list[JsonObject] | None:
         present = await self.addition.present(self.seat, self.order)

@@ -49,6 +49,13 @@ def _unclear() -> WriteUncertainError:
     return WriteUncertainError("OrderDesk's answer does not tell what became of each entry of the batch.")
 
 
+def unshown(entry_ids: Sequence[str], **details: Any) -> WriteUncertainError:
+    """The error of a batch that OrderDesk confirmed and does not show."""
+    return WriteUncertainError(
+        f"OrderDesk confirmed the batch, but does not show it of: {', '.join(entry_ids)}. Read them.", **details
+    )
+
+
 def target(ids: Sequence[str]) -> str:
     """What audit rows say was written: the first object by its number, and how many more.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from server.errors import ArgumentsError, ConflictError, NotFoundError, OrderDeskError, ToolError
-from server.orderdesk.batch import Outcome, outcomes, summary, target
+from server.orderdesk.batch import Outcome, outcomes, summary, target, unshown
 from server.orderdesk.client import NotAppliedError
 from server.orderdesk.kinds import PRODUCT, Reference
 from server.orderdesk.merge import merge, same, shows
@@ -64,9 +64,9 @@ class UpdateProducts(StoreOperation):
                     refused = error.error
                     continue
             plan = self._plan(latest)
+            await revise(plan)
             if plan.unchanged is not None:
                 return plan.unchanged
-            await revise(plan)
         raise refused or ConflictError(
             "The products kept being changed by others; nothing was written.", retries_attempted=self.seat.desk.retries
         )
@@ -75,9 +75,7 @@ class UpdateProducts(StoreOperation):
         """The result, if every product that was sent shows its changes."""
         sent = _sent(plan)
         found = await self._fetch(sent)
-        if all(shows(found[product_id] or {}, self.changes[product_id]) for product_id in sent):
-            return self._result(plan, {})
-        return None
+        return None if self._unshown(found) else self._result(plan, {})
 
     def _plan(self, found: Found) -> Plan:
         if not any(found.values()):
@@ -120,10 +118,29 @@ class UpdateProducts(StoreOperation):
         sent = _sent(plan)
         body = [plan.after[product_id] for product_id in sent]
         answer = await self.seat.attempt("PUT", ENDPOINT, body=body, touches=self._references(sent))
-        result = self._result(plan, dict(zip(sent, outcomes(answer, "id", sent), strict=True)))
+        answered = dict(zip(sent, outcomes(answer, "id", sent), strict=True))
+        await self._verify([product_id for product_id, outcome in answered.items() if outcome.done])
+        result = self._result(plan, answered)
         if not result["updated"]:
             raise OrderDeskError("None of the products was updated: see results.", results=result["results"])
         return result
+
+    async def _verify(self, confirmed: Sequence[str]) -> None:
+        """Raise WriteUncertainError unless OrderDesk shows the changes that it says it made."""
+        try:
+            absent = self._unshown(await self._fetch(confirmed))
+        except ToolError:
+            absent = list(confirmed)
+        if absent:
+            raise unshown(absent, product_ids=absent)
+
+    def _unshown(self, found: Found) -> list[str]:
+        """The products that do not show their changes; one that is gone shows none."""
+        return [
+            product_id
+            for product_id, product in found.items()
+            if product is None or not shows(product, self.changes[product_id])
+        ]
 
     def _references(self, ids: Sequence[str] | Mapping[str, Any]) -> list[Reference]:
         return [Reference(PRODUCT, (product_id,)) for product_id in ids]

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from server.errors import ConflictError, NotFoundError, OrderDeskError, ToolError
-from server.orderdesk.batch import outcomes, summary, target
+from server.orderdesk.batch import outcomes, summary, target, unshown
 from server.orderdesk.kinds import SHIPMENT, Reference
-from server.orderdesk.operation import StoreOperation
-from server.orderdesk.shipments import DUPLICATE, NO_NUMBER, Shipments, arrivals, holder, shipments_of
+from server.orderdesk.operation import StoreOperation, send_renewed
+from server.orderdesk.shipments import DUPLICATE, NO_NUMBER, Shipments, arrivals, fits, holder, shipments_of
 from server.writes.operation import Plan, Revise
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class AddShipments(StoreOperation):
         before = {order_id: await self._shipments(order_id) for order_id in self._orders}
         reasons = hindrances(self.entries, before)
         if None not in reasons:
-            raise _none_added(self._result([_failed(reason or "") for reason in reasons])["results"])
+            raise _none_added(self._result([*map(_failed, reasons)], {})["results"])
         after = {order_id: dict(shipments) if shipments else shipments for order_id, shipments in before.items()}
         for number, (entry, reason) in enumerate(zip(self.entries, reasons, strict=True), 1):
             if reason is None:
@@ -80,42 +80,63 @@ class AddShipments(StoreOperation):
 
     async def apply(self, plan: Plan, revise: Revise) -> dict[str, Any]:
         """POST those that can be added. Raises ConflictError or OrderDeskError where OrderDesk added none."""
-        del revise
-        reasons = hindrances(self.entries, plan.before)
-        sent = self._sent(reasons)
-        answer = await self.seat.write("POST", ENDPOINT, body=sent, touches=self._references)
-        answered = iter(outcomes(answer, "order_id", [entry["order_id"] for entry in sent]))
-        results = []
-        for reason in reasons:
-            if reason is not None:
-                results.append(_failed(reason))
-                continue
-            outcome = next(answered)
-            results.append(
-                _added(outcome.answer.get("shipment_id")) if outcome.done else _failed(outcome.message or "Refused")
-            )
-        result = self._result(results)
-        if not result["added"]:
-            raise _none_added(result["results"])
-        return result
+        return await send_renewed(plan, self.plan, revise, self._send, retries=self.seat.desk.retries)
 
     async def look_up(self, plan: Plan) -> dict[str, Any] | None:
         """The result, if everything that was sent is there."""
         reasons = hindrances(self.entries, plan.before)
-        results = [_failed(reason or "") for reason in reasons]
-        for order_id in dict.fromkeys(entry["order_id"] for entry in self._sent(reasons)):
-            places = [
-                place
-                for place, entry in enumerate(self.entries)
-                if entry["order_id"] == order_id and reasons[place] is None
-            ]
-            wanted = [_fields(self.entries[place]) for place in places]
-            found = arrivals(plan.before[order_id], await shipments_of(self.seat, order_id), wanted)
-            if found is None:
-                return None
-            for place, shipment in zip(places, found, strict=True):
-                results[place] = _added(shipment.get("id"))
-        return self._result(results)
+        found, absent = await self._arrivals(plan.before, dict.fromkeys(_places(reasons)))
+        return None if absent else self._result([*map(_failed, reasons)], found)
+
+    async def _send(self, plan: Plan) -> dict[str, Any]:
+        reasons = hindrances(self.entries, plan.before)
+        sent = {place: self.entries[place] for place in _places(reasons)}
+        answer = await self.seat.attempt("POST", ENDPOINT, body=[*sent.values()], touches=self._references)
+        answered = outcomes(answer, "order_id", [entry["order_id"] for entry in sent.values()])
+        results = [*map(_failed, reasons)]
+        told = {}
+        for place, outcome in zip(sent, answered, strict=True):
+            results[place] = _failed(outcome.message or "Refused")
+            if outcome.done:
+                told[place] = outcome.answer.get("shipment_id")
+        result = self._result(results, await self._verified(plan.before, told))
+        if not result["added"]:
+            raise _none_added(result["results"])
+        return result
+
+    async def _verified(self, before: Before, told: Mapping[int, object]) -> dict[int, JsonObject]:
+        """The shipments that OrderDesk says it added. Raises WriteUncertainError unless it shows them all."""
+        try:
+            found, absent = await self._arrivals(before, told)
+        except ToolError:
+            found, absent = {}, list(dict.fromkeys(self.entries[place]["order_id"] for place in told))
+        if absent:
+            raise unshown(absent, order_ids=absent)
+        return found
+
+    async def _arrivals(self, before: Before, told: Mapping[int, object]) -> tuple[dict[int, JsonObject], list[str]]:
+        """The shipments that were added for the entries at these places, and the orders that do not show theirs.
+
+        `told` are the shipments' ids by place, as far as OrderDesk told them.
+        """
+        found: dict[int, JsonObject] = {}
+        absent = []
+        for order_id in dict.fromkeys(self.entries[place]["order_id"] for place in told):
+            places = [place for place in told if self.entries[place]["order_id"] == order_id]
+            known = dict(before[order_id] or {})
+            now = await shipments_of(self.seat, order_id)
+            for place in places:
+                shipment_id = str(told[place])
+                shipment = None if shipment_id in known else now.get(shipment_id)
+                if shipment is not None and fits(shipment, _fields(self.entries[place])):
+                    found[place] = known[shipment_id] = shipment
+            nameless = [place for place in places if place not in found]
+            came = arrivals(known, now, [_fields(self.entries[place]) for place in nameless])
+            if came is None:
+                absent.append(order_id)
+            else:
+                found |= zip(nameless, came, strict=True)
+        return found, absent
 
     @property
     def _orders(self) -> list[str]:
@@ -125,22 +146,23 @@ class AddShipments(StoreOperation):
     def _references(self) -> list[Reference]:
         return [Reference(SHIPMENT, (order_id, "")) for order_id in self._orders]
 
-    def _sent(self, reasons: Sequence[str | None]) -> list[JsonObject]:
-        return [entry for entry, reason in zip(self.entries, reasons, strict=True) if reason is None]
-
     async def _shipments(self, order_id: str) -> dict[str, JsonObject] | None:
         try:
             return await shipments_of(self.seat, order_id)
         except NotFoundError:
             return None
 
-    def _result(self, results: Sequence[JsonObject]) -> dict[str, Any]:
+    def _result(self, failures: Sequence[JsonObject], added: Mapping[int, JsonObject]) -> dict[str, Any]:
+        """What became of each entry: the shipments `added` by their places, and the failures of the others."""
         named = [
-            {"order_id": entry["order_id"], "tracking_number": entry["tracking_number"], **result}
-            for entry, result in zip(self.entries, results, strict=True)
+            {
+                "order_id": entry["order_id"],
+                "tracking_number": entry["tracking_number"],
+                **(_added(added[place]) if place in added else failure),
+            }
+            for place, (entry, failure) in enumerate(zip(self.entries, failures, strict=True))
         ]
-        added = sum(result["status"] == "added" for result in results)
-        counts = {"added": added, "failed": len(results) - added}
+        counts = {"added": len(added), "failed": len(named) - len(added)}
         return {
             "status": "success",
             "results": named,
@@ -153,13 +175,18 @@ def _fields(entry: JsonObject) -> JsonObject:
     return {name: value for name, value in entry.items() if name != "order_id"}
 
 
-def _added(shipment_id: object) -> JsonObject:
-    known = None if shipment_id is None else str(shipment_id)
+def _places(reasons: Sequence[str | None]) -> list[int]:
+    """The places of the entries that nothing hinders."""
+    return [place for place, reason in enumerate(reasons) if reason is None]
+
+
+def _added(shipment: JsonObject) -> JsonObject:
+    known = None if shipment.get("id") is None else str(shipment["id"])
     return {"status": "added", "shipment_id": known, "message": "Shipment added"}
 
 
-def _failed(message: str) -> JsonObject:
-    return {"status": "failed", "shipment_id": None, "message": message}
+def _failed(message: str | None) -> JsonObject:
+    return {"status": "failed", "shipment_id": None, "message": message or ""}
 
 
 def _none_added(results: Sequence[JsonObject]) -> ToolError:

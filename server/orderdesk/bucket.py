@@ -60,6 +60,10 @@ class UpstreamBucket:
         finally:
             self._waiting -= 1
 
+    def seconds_for(self, requests: int) -> float:
+        """How long so many requests, one after the other, would wait for their tokens beside those that wait now."""
+        return max(0.0, self._wait(requests * (self._waiting + 1)))
+
     def observe(self, ticket: int, remaining: int) -> None:
         """The answer to a ticket's request said how many tokens OrderDesk has left.
 

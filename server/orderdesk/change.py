@@ -43,9 +43,9 @@ class Change(ObjectOperation):
                     refused = error.error
                     continue
             plan = self._plan(latest)
+            await revise(plan)
             if plan.unchanged is not None:
                 return plan.unchanged
-            await revise(plan)
         raise refused or ConflictError(
             f"{self._name} kept being changed by others; nothing was written.",
             retries_attempted=self.seat.desk.retries,
@@ -60,7 +60,7 @@ class Change(ObjectOperation):
         rules = self.reference.kind.rules
         merged = merge(rules, found, self.changes(found), self.seat.desk.now())
         if same(rules, merged, found):
-            return Plan(found, merged, _result(self, found, "has these values already; nothing was written"))
+            return Plan(found, merged, self._unchanged(found))
         return Plan(found, merged)
 
     def _absent(self, plan: Plan, found: JsonObject) -> list[str]:
@@ -73,7 +73,7 @@ class Change(ObjectOperation):
             "PUT", kind.template, *self.reference.ids, body=plan.after, touches=(self.reference,)
         )
         answered = body.get(kind.member)
-        found = answered if isinstance(answered, dict) else await self._fetch_written(plan)
+        found = answered if isinstance(answered, dict) else await self._fetch_written()
         absent = self._absent(plan, found)
         if absent:
             raise WriteUncertainError(
@@ -83,13 +83,18 @@ class Change(ObjectOperation):
             )
         return self._updated(found)
 
-    async def _fetch_written(self, plan: Plan) -> JsonObject:
-        """OrderDesk confirmed without showing the object: what it holds now, or what was sent if it cannot be read."""
+    async def _fetch_written(self) -> JsonObject:
+        """OrderDesk confirmed without showing the object: what it holds now."""
         try:
             return await self.seat.fetch(self.reference)
         except ToolError:
-            sent: JsonObject = plan.after
-            return sent
+            raise WriteUncertainError(
+                f"OrderDesk confirmed the update without showing it, and {self._name} could not be read. Read it.",
+                **self.reference.named,
+            ) from None
+
+    def _unchanged(self, found: JsonObject) -> dict[str, Any]:
+        return _result(self, found, "has these values already; nothing was written")
 
     def _updated(self, found: JsonObject) -> dict[str, Any]:
         return _result(self, found, "updated successfully")

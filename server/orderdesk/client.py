@@ -116,6 +116,10 @@ class OrderDeskClient:
         """Close the connections."""
         await self._http.aclose()
 
+    def seconds_for(self, upstream: str, requests: int) -> float:
+        """What a write of so many requests to that account needs at least, its answer's time included."""
+        return self._upstreams.of(upstream).bucket.seconds_for(requests) + min(self._timeout, WRITE_SECONDS)
+
     async def send(self, request: Request) -> dict[str, Any]:
         """The body of OrderDesk's success. Raises the ToolError that tells what went wrong, or NotAppliedError."""
         upstream = self._upstreams.of(request.account.upstream)
@@ -181,7 +185,7 @@ class OrderDeskClient:
         except UpstreamBusyError as busy:
             label = self._metrics.tenant_label(request.tenant_id)
             self._metrics.rate_limit_hits.labels(label, "orderdesk").inc()
-            raise _rate_limited(busy.seconds) from None
+            raise rate_limited(busy.seconds) from None
 
     async def _pause(self, request: Request, failure: TryAgainError, number: int) -> None:
         wait = failure.wait
@@ -274,13 +278,13 @@ class OrderDeskClient:
         if failure.reason == RATE_LIMITED:
             label = self._metrics.tenant_label(request.tenant_id)
             self._metrics.rate_limit_hits.labels(label, "orderdesk").inc()
-            return _rate_limited(failure.wait or 1)
+            return rate_limited(failure.wait or 1)
         return UpstreamUnavailableError(
             "OrderDesk could not be reached or did not answer in time; nothing was changed.", reason=failure.reason
         )
 
 
-def _rate_limited(seconds: float) -> RateLimitError:
+def rate_limited(seconds: float) -> RateLimitError:
     return RateLimitError(
         "OrderDesk's rate limit for this store is used up.", retry_after_seconds=retry_after(seconds), limit="orderdesk"
     )

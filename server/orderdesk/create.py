@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from server.errors import ConflictError, OrderDeskError, ToolError, WriteUncertainError
 from server.orderdesk.kinds import Reference
-from server.orderdesk.operation import StoreOperation
+from server.orderdesk.operation import StoreOperation, send_renewed
 from server.writes.operation import Plan, Revise
 
 if TYPE_CHECKING:
@@ -62,13 +62,8 @@ class Create(StoreOperation):
 
     async def apply(self, plan: Plan, revise: Revise) -> dict[str, Any]:
         """POST it. Raises ConflictError where OrderDesk refuses it because there is one like it."""
-        del revise
-        touched = Reference(self.kind, (*self.parents, ""))
         try:
-            body = await self.seat.write(
-                "POST", self.kind.collection, *self.parents, body=plan.after, touches=(touched,)
-            )
-            return self._result(self._created(body))
+            return await send_renewed(plan, self.plan, revise, self._send, retries=self.seat.desk.retries)
         except WriteUncertainError as error:
             error.details |= self.traces
             raise
@@ -79,6 +74,11 @@ class Create(StoreOperation):
         """The object, if it is there."""
         found = await self.find(self.seat, plan.after) if self.find else None
         return None if found is None else self._result(found)
+
+    async def _send(self, plan: Plan) -> dict[str, Any]:
+        touched = Reference(self.kind, (*self.parents, ""))
+        body = await self.seat.attempt("POST", self.kind.collection, *self.parents, body=plan.after, touches=(touched,))
+        return self._result(self._created(body))
 
     def _created(self, body: dict[str, Any]) -> JsonObject:
         created = body.get(self.kind.member)

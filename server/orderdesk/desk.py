@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import secrets
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -10,7 +9,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from server.errors import UpstreamUnavailableError, WriteUncertainError
-from server.orderdesk.client import NotAppliedError
 from server.orderdesk.kinds import PRODUCT, Kind, Reference
 
 if TYPE_CHECKING:
@@ -64,17 +62,9 @@ class Seat:
         """The body of a kind's collection."""
         return await self.desk.gateway.get(self.call, self.store, kind.collection, *ids, parameters=parameters)
 
-    async def write(
-        self, method: str, endpoint: str, *ids: str, body: object = None, touches: Collection[Reference]
-    ) -> dict[str, Any]:
-        """As `attempt`, again a bounded number of times where it is certain that nothing was done."""
-        for _ in range(self.desk.retries):
-            with contextlib.suppress(NotAppliedError):
-                return await self.attempt(method, endpoint, *ids, body=body, touches=touches)
-        try:
-            return await self.attempt(method, endpoint, *ids, body=body, touches=touches)
-        except NotAppliedError as error:
-            raise error.error from None
+    async def check(self) -> None:
+        """Return if OrderDesk answers for this store. Raises the ToolError that says why it does not."""
+        await self.desk.gateway.get(self.call, self.store, "/test")
 
     async def attempt(
         self, method: str, endpoint: str, *ids: str, body: object = None, touches: Collection[Reference]

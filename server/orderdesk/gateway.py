@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from server.orderdesk.client import Account, OrderDeskClient, Request
+from server.orderdesk.client import Account, OrderDeskClient, Request, rate_limited
 
 if TYPE_CHECKING:
     from server.brakes import Brakes
+    from server.clock import Monotonic
     from server.tenancy.stores import Store, Stores
     from server.tools.call import Call
 
@@ -19,10 +21,22 @@ class Gateway:
     `endpoint` is a path's template, such as /orders/{id}/shipments/{id}: a metric label; `ids` fill it.
     """
 
-    def __init__(self, client: OrderDeskClient, stores: Stores, brakes: Brakes) -> None:
+    def __init__(
+        self, client: OrderDeskClient, stores: Stores, brakes: Brakes, clock: Monotonic = time.monotonic
+    ) -> None:
         self._client = client
+        self._clock = clock
         self._stores = stores
         self._brakes = brakes
+
+    def refuse_when_hopeless(self, call: Call, store: Store, requests: int) -> None:
+        """Raise RateLimitError for a write whose requests would not all get their tokens by the call's deadline.
+
+        Begun all the same, it would spend tokens that others could have used to the end.
+        """
+        needed = self._client.seconds_for(store.upstream, requests)
+        if needed > call.deadline - self._clock():
+            raise rate_limited(needed)
 
     async def get(
         self, call: Call, store: Store, endpoint: str, *ids: str, parameters: dict[str, str] | None = None

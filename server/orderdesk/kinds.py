@@ -59,6 +59,13 @@ GIVEN: Final = {
     "date_updated": "is kept by OrderDesk",
 }
 
+ADDRESS: Final = frozenset(
+    {
+        "first_name", "last_name", "company", "address1", "address2", "address3", "address4", "city", "state",
+        "postal_code", "country", "phone",
+    }
+)  # fmt: skip
+
 ORDER: Final = Kind(
     "Order",
     "order",
@@ -71,18 +78,22 @@ ORDER: Final = Kind(
                 "email", "shipping_method", "shipping_total", "handling_total", "tax_total", "refund_total",
                 "cc_number_masked", "cc_exp", "processor_response", "payment_type", "payment_status",
                 "processor_balance", "customer_id", "email_count", "ip_address", "source_name", "source_id",
-                "fulfillment_name", "fulfillment_id", "folder_id", "shipping", "customer", "return_address",
+                "fulfillment_name", "fulfillment_id", "shipping", "customer", "return_address",
                 "checkout_data", "order_metadata", "discount_list", "order_notes", "order_items", "tag_name",
                 "tag_color",
             }
         ),
         read_only=GIVEN
         | dict.fromkeys(("quantity_total", "weight_total", "product_total", "discount_total", "order_total"), COMPUTED)
-        | {"order_shipments": "cannot be changed through an order; see the shipments tools"},
+        | {
+            "order_shipments": "cannot be changed through an order; see the shipments tools",
+            "folder_id": "is changed with orders_move, which runs the folder's rules",
+        },
         lists=frozenset({"order_items", "discount_list"}),
         maps=frozenset({"shipping", "customer", "return_address", "checkout_data", "order_metadata"}),
         free_form=frozenset({"checkout_data", "order_metadata"}),
         limits={"checkout_data": 3_500, "order_metadata": 2_000},
+        parts={"shipping": ADDRESS, "customer": ADDRESS, "return_address": ADDRESS | {"title", "name"}},
     ),
 )  # fmt: skip
 ITEM: Final = Kind(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import copy
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Final
 
 import orjson
@@ -20,7 +21,8 @@ JsonObject = dict[str, Any]
 class Rules:
     """What may be changed in a kind of object. `read_only` says why not, `limits` are characters of JSON.
 
-    Maps merge key by key, lists are replaced as wholes, in `free_form` maps a blank is a value like any other.
+    Maps merge key by key, lists are replaced as wholes, in `free_form` maps a blank is a value like any other. `parts`
+    are the keys of the maps that have their own: OrderDesk drops others without a word.
     """
 
     kind: str
@@ -30,9 +32,11 @@ class Rules:
     maps: frozenset[str] = frozenset()
     free_form: frozenset[str] = frozenset()
     limits: Mapping[str, int] = field(default_factory=dict)
+    parts: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 NOTES: Final = "order_notes"
+NUMBER: Final = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?\Z", re.ASCII)
 BLANKS: Final[tuple[object, ...]] = ("", None, [], {})
 NAME_LENGTH: Final = 100
 SHOWN_PROBLEMS: Final = 10
@@ -83,8 +87,8 @@ def _shows(actual: object, wanted: object, name: str) -> bool:
     if wanted is None:
         return actual in BLANKS
     if name == NOTES:
-        present = {_essence(note) for note in _entries(actual)}
-        return all(_essence(note) in present for note in (wanted if isinstance(wanted, list) else [wanted]))
+        present = {essence(note) for note in _entries(actual)}
+        return all(essence(note) in present for note in (wanted if isinstance(wanted, list) else [wanted]))
     if isinstance(wanted, Mapping):
         found = actual if isinstance(actual, Mapping) else {}
         return all(_shows(found.get(key), value, str(key)) for key, value in wanted.items())
@@ -96,12 +100,23 @@ def _shows(actual: object, wanted: object, name: str) -> bool:
     return actual == wanted or (actual in BLANKS and wanted in BLANKS) or _is_same_number(actual, wanted)
 
 
+def alike(one: object, other: object) -> bool:
+    """Whether two values are one to OrderDesk, which writes numbers and blanks its own way; neither holds more."""
+    if isinstance(one, Mapping) or isinstance(other, Mapping):
+        # OrderDesk sends an empty map as [].
+        maps = [value if isinstance(value, Mapping) else {} for value in (one, other)]
+        if not all(isinstance(value, Mapping) or value in BLANKS for value in (one, other)):
+            return False
+        return all(alike(maps[0].get(name), maps[1].get(name)) for name in {**maps[0], **maps[1]})
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(alike, one, other))
+    return one == other or (one in BLANKS and other in BLANKS) or _is_same_number(one, other)
+
+
 def _is_same_number(one: object, other: object) -> bool:
-    """Whether "5" and 5.00 stand for one number."""
-    try:
-        return Decimal(str(one)) == Decimal(str(other))
-    except InvalidOperation:
-        return False
+    """Whether "5" and 5.00 stand for one number. A postal code or a phone is none, though Python could read it."""
+    texts = str(one), str(other)
+    return all(map(NUMBER.match, texts)) and Decimal(texts[0]) == Decimal(texts[1])
 
 
 def _entries(value: object) -> list[Any]:
@@ -151,11 +166,11 @@ def _with_notes(current: object, added: object, now: str) -> list[Any]:
     if isinstance(current, Mapping) and current:
         raise _invalid(NOTES, "come from OrderDesk in a form that cannot be written back without loss")
     notes = list(_entries(current))
-    present = {_essence(note) for note in notes}
+    present = {essence(note) for note in notes}
     for item in added if isinstance(added, list) else [added]:
         note = {"date_added": now, "username": NOTE_AUTHOR, **_note(item)}
-        if _essence(note) not in present:
-            present.add(_essence(note))
+        if essence(note) not in present:
+            present.add(essence(note))
             notes.append(note)
     return notes
 
@@ -177,7 +192,7 @@ def _note(item: object) -> dict[str, Any]:
     return note
 
 
-def _essence(note: object) -> str:
+def essence(note: object) -> str:
     """What tells notes apart: the text, blanks around it and letter case aside."""
     content = note.get("content", "") if isinstance(note, Mapping) else note
     return str(content).strip().casefold()
@@ -187,18 +202,25 @@ def _refuse_unwritable(rules: Rules, current: Mapping[str, Any], changes: Mappin
     if not changes:
         raise _invalid("changes", "name at least one field to change")
     invalid = {}
-    for name in changes:
+    for name, value in changes.items():
         if name in rules.read_only:
             invalid[f"changes.{name}"] = rules.read_only[name]
         elif name not in rules.writable and name not in current:
-            near = difflib.get_close_matches(name[:NAME_LENGTH], [*rules.writable, *current], n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            invalid[f"changes.{name[:NAME_LENGTH]}"] = f"is no field of {rules.kind}" + hint
-        if len(invalid) == SHOWN_PROBLEMS:  # a suggestion costs time: ten of them are enough to go on with
+            invalid[f"changes.{name[:NAME_LENGTH]}"] = _no_field(name, rules.kind, [*rules.writable, *current])
+        elif name in rules.parts and isinstance(value, Mapping):
+            known = [*rules.parts[name], *(current.get(name) or ())]
+            for part in [part for part in value if part not in known][:SHOWN_PROBLEMS]:
+                invalid[f"changes.{name}.{part[:NAME_LENGTH]}"] = _no_field(part, name, known)
+        if len(invalid) >= SHOWN_PROBLEMS:  # a suggestion costs time: ten of them are enough to go on with
             break
     if invalid:
         message = "; ".join(f"{name} {reason}" for name, reason in invalid.items())
         raise ArgumentsError(message, invalid_fields=invalid)
+
+
+def _no_field(name: str, kind: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name[:NAME_LENGTH], known, n=1)
+    return f"is no field of {kind}" + (f"; did you mean {near[0]!r}?" if near else "")
 
 
 def _refuse_too_long(rules: Rules, merged: JsonObject, changes: Mapping[str, Any]) -> None:

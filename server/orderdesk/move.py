@@ -10,7 +10,7 @@ from server.errors import NotFoundError, OrderDeskError, ToolError, WriteUncerta
 from server.orderdesk.batch import target
 from server.orderdesk.kinds import ORDER, Reference
 from server.orderdesk.messages import impersonal
-from server.orderdesk.operation import StoreOperation
+from server.orderdesk.operation import StoreOperation, send_renewed
 from server.writes.operation import Plan, Revise
 
 if TYPE_CHECKING:
@@ -54,11 +54,13 @@ class Move(StoreOperation):
 
     async def apply(self, plan: Plan, revise: Revise) -> dict[str, Any]:
         """Move those that are not there yet. Raises OrderDeskError where OrderDesk moved none of them."""
-        del revise
+        return await send_renewed(plan, self.plan, revise, self._send, retries=self.seat.desk.retries)
+
+    async def _send(self, plan: Plan) -> dict[str, Any]:
         moving = _moving(plan)
         folder_id = _destination(plan)
         try:
-            body = await self.seat.write(
+            body = await self.seat.attempt(
                 "POST",
                 "/move-orders",
                 body={"order_id_list": moving, "destination_folder_id": folder_id},
@@ -108,6 +110,11 @@ class Move(StoreOperation):
             raise WriteUncertainError("OrderDesk did not say of every order whether it was moved.") from None
         if found is not None and _is_in(found, folder_id):
             return None
+        if found is not None and not _is_in(found, str(before.get("folder_id"))):
+            raise WriteUncertainError(
+                f"OrderDesk did not say whether order {before['id']} was moved, and it is in another folder now: a "
+                "rule may have moved it on."
+            )
         return impersonal(answer.get("message")) or "OrderDesk did not move it"
 
 

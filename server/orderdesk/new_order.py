@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from server.errors import ArgumentsError
@@ -14,6 +15,12 @@ NAMES: Final = ("first_name", "last_name", "company")
 SOURCE: Final = ("source_id", "source_name")
 SOURCE_LENGTH: Final = 200
 FIELD: Final = "order_data"
+# A new order may be put into a folder at once; later it is moved.
+RULES: Final = replace(
+    ORDER.rules,
+    writable=ORDER.rules.writable | {"folder_id"},
+    read_only={name: why for name, why in ORDER.rules.read_only.items() if name != "folder_id"},
+)
 
 
 def new_order(data: Mapping[str, Any], now: str) -> JsonObject:
@@ -55,7 +62,7 @@ def _merged(data: Mapping[str, Any], now: str) -> tuple[JsonObject, dict[str, st
     if not data:
         return {}, {}
     try:
-        return merge(ORDER.rules, {}, data, now), {}
+        return merge(RULES, {}, data, now), {}
     except ArgumentsError as error:
         refused: Mapping[str, str] = error.details["invalid_fields"]
         return {}, {name.replace("changes", FIELD, 1): why for name, why in refused.items()}

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from server.errors import ToolError
+from server.orderdesk.client import NotAppliedError
+from server.writes.operation import Plan, Revise
 
 if TYPE_CHECKING:
     from server.orderdesk.desk import Seat
@@ -28,6 +32,41 @@ class StoreOperation:
     def store_id(self) -> str:
         """The store's OrderDesk id."""
         return self.seat.store.store_id
+
+
+async def renewed(plan: Plan, replan: Callable[[], Awaitable[Plan]], revise: Revise) -> Plan:
+    """The plan as it is made now, kept in the ledger if that is another."""
+    latest = await replan()
+    if latest != plan:
+        await revise(latest)
+    return latest
+
+
+async def send_renewed(
+    plan: Plan,
+    replan: Callable[[], Awaitable[Plan]],
+    revise: Revise,
+    send: Callable[[Plan], Awaitable[dict[str, Any]]],
+    *,
+    retries: int,
+) -> dict[str, Any]:
+    """What `send` returns, awaited again a bounded number of times where it is certain that nothing was done.
+
+    A refused attempt has waited: the plan is made anew before the next, so that the ledger's before-image is what was
+    there when the write was sent. Raises what refused the last attempt.
+    """
+    refused: ToolError | None = None
+    for _ in range(retries + 1):
+        if refused is not None:
+            plan = await renewed(plan, replan, revise)
+        if plan.unchanged is not None:
+            return plan.unchanged
+        try:
+            return await send(plan)
+        except NotAppliedError as error:
+            refused = error.error
+    assert refused is not None
+    raise refused
 
 
 @dataclass(frozen=True)

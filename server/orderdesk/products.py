@@ -102,7 +102,8 @@ async def with_code(seat: Seat, body: JsonObject) -> JsonObject | None:
         if total is not None and total > CODES_LOOKED_AT:
             return None
         for product in products:
-            if isinstance(product, dict) and product.get("code") == body["code"]:
+            # As text: OrderDesk may show a code of digits as a number.
+            if isinstance(product, dict) and str(product.get("code", "")) == str(body["code"]):
                 return product
         if len(products) < SEARCH_PAGE:
             return None

@@ -53,8 +53,13 @@ class Profiles:
         folders = [{"id": folder_id, "name": name} for folder_id, name in _folders(profile).items()]
         return {"status": "success", "folders": folders, "count": len(folders), "cached": cached}
 
-    async def folder_id(self, call: Call, store: Store, folder_id: str | None, name: str | None) -> str:
-        """The id of the folder that is meant by id or by name (case aside). Raises ArgumentsError."""
+    async def folder_id(
+        self, call: Call, store: Store, folder_id: str | None, name: str | None, *, prefix: str = ""
+    ) -> str:
+        """The id of the folder that is meant by id or by name (case aside).
+
+        Raises ArgumentsError that calls the argument `prefix` folder_id or folder_name.
+        """
         profile, cached = await self._profile(call, store)
         folders = _folders(profile)
         found = _matching(folders, folder_id, name)
@@ -64,7 +69,7 @@ class Profiles:
             found = _matching(folders, folder_id, name)
         if len(found) == 1:
             return found[0]
-        argument = "destination_folder_id" if name is None else "destination_folder_name"
+        argument = prefix + ("folder_id" if name is None else "folder_name")
         if found:
             why = f"is the name of several folders ({', '.join(found)}); name one by its id"
         else:

@@ -10,7 +10,7 @@ from server.errors import ConflictError, OrderDeskError, WriteUncertainError
 from server.orderdesk.kinds import SHIPMENT, Reference
 from server.orderdesk.listing import entries
 from server.orderdesk.merge import JsonObject, shows
-from server.orderdesk.operation import StoreOperation
+from server.orderdesk.operation import StoreOperation, send_renewed
 from server.writes.operation import Plan, Revise
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def holder(shipments: Shipments, number: str) -> str | None:
     """The id of the shipment that has this tracking number; "n/a" is none."""
     if number == NO_NUMBER:
         return None
-    return next((key for key, shipment in shipments.items() if shipment.get("tracking_number") == number), None)
+    return next((key for key, shipment in shipments.items() if _has(shipment, number)), None)
 
 
 def arrivals(before: Shipments, now: Shipments, wanted: Sequence[JsonObject]) -> list[JsonObject] | None:
@@ -46,18 +46,24 @@ def arrivals(before: Shipments, now: Shipments, wanted: Sequence[JsonObject]) ->
     new = [shipment for key, shipment in now.items() if key not in before]
     found = []
     for body in wanted:
-        alike = next((shipment for shipment in new if _is(shipment, body)), None)
+        alike = next((shipment for shipment in new if fits(shipment, body)), None)
         if alike is None:
             return None
         new.remove(alike)
         found.append(alike)
-    return None if any(_is(shipment, body) for shipment in new for body in wanted) else found
+    return None if any(fits(shipment, body) for shipment in new for body in wanted) else found
 
 
-def _is(shipment: JsonObject, body: JsonObject) -> bool:
+def fits(shipment: JsonObject, body: JsonObject) -> bool:
+    """Whether a shipment may be the one that was asked for: by its tracking number, without one by all its fields."""
     if body["tracking_number"] == NO_NUMBER:
         return shows(shipment, body)
-    return bool(shipment.get("tracking_number") == body["tracking_number"])
+    return _has(shipment, body["tracking_number"])
+
+
+def _has(shipment: JsonObject, number: str) -> bool:
+    """OrderDesk may show a number of digits as a number."""
+    return str(shipment.get("tracking_number")) == number
 
 
 @dataclass(frozen=True)
@@ -89,10 +95,18 @@ class AddShipment(StoreOperation):
         return Plan(before, {**before, "new": self.body})
 
     async def apply(self, plan: Plan, revise: Revise) -> dict[str, Any]:
-        """POST it."""
-        del plan, revise
+        """POST it. Raises ConflictError where the order has its number by then."""
+        return await send_renewed(plan, self.plan, revise, self._send, retries=self.seat.desk.retries)
+
+    async def look_up(self, plan: Plan) -> dict[str, Any] | None:
+        """The shipment, if it came since."""
+        found = arrivals(plan.before, await shipments_of(self.seat, self.order_id), [self.body])
+        return None if found is None else self._added(found[0])
+
+    async def _send(self, plan: Plan) -> dict[str, Any]:
+        del plan
         try:
-            answer = await self.seat.write(
+            answer = await self.seat.attempt(
                 "POST", SHIPMENT.collection, self.order_id, body=self.body, touches=(self._reference,)
             )
         except OrderDeskError as error:
@@ -103,11 +117,6 @@ class AddShipment(StoreOperation):
         if not isinstance(added, dict):
             raise WriteUncertainError("OrderDesk confirmed the shipment without showing it. Read the order.")
         return self._added(added)
-
-    async def look_up(self, plan: Plan) -> dict[str, Any] | None:
-        """The shipment, if it came since."""
-        found = arrivals(plan.before, await shipments_of(self.seat, self.order_id), [self.body])
-        return None if found is None else self._added(found[0])
 
     @property
     def _reference(self) -> Reference:

@@ -32,7 +32,8 @@ ADVICE: Final[Mapping[str, Advice]] = {
         },
     ),
     "AUTH_ERROR": Advice(
-        "Do not repeat. Refused by OrderDesk: register the store again with its current API key. Otherwise ask the"
+        "Do not repeat. Refused by OrderDesk: the store's API key has changed there; `stores_delete`, then"
+        " `stores_register` with the current one (and `stores_use_store` if it was the active store). Otherwise ask the"
         " operator for a key, or why the tenant is suspended.",
         {"http_status": "what OrderDesk answered"},
     ),

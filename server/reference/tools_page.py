@@ -11,7 +11,7 @@ from server.environments import default_of as default_setting
 from server.reference.markdown import code, page, table
 from server.reference.schema import default_of, limits_of, properties, type_of
 from server.rules import TOOLSETS
-from server.tools.declaration import Tool
+from server.tools.declaration import Tool, WriteTool
 from server.tools.registry import ALL, EVERY_TOOLSET, is_offered
 
 INTRODUCTION: Final = """\
@@ -61,8 +61,12 @@ def _toolset(name: str, tools: Iterable[Tool[Any]]) -> Iterator[str]:
 def _tool(tool: Tool[Any]) -> Iterator[str]:
     yield f"### {code(tool.name)}"
     yield f"**{tool.title}.** {tool.description}"
-    capped = "counts" if getattr(tool, "capped", False) else "does not count"
-    yield f"{_annotations(tool)} Costs {tool.cost} {'token' if tool.cost == 1 else 'tokens'}; {capped} towards the cap."
+    cap = "does not count towards the cap"
+    if isinstance(tool, WriteTool) and tool.capped:
+        cap = "counts towards the cap"
+    elif isinstance(tool, WriteTool) and tool.capped_field:
+        cap = f"counts towards the cap when {code(tool.capped_field)} is among the changes"
+    yield f"{_annotations(tool)} Costs {tool.cost} {'token' if tool.cost == 1 else 'tokens'}; {cap}."
     schema = tool.arguments.model_json_schema()
     arguments = [
         (code(name), type_of(declared), *_limits(declared, required=required), declared.get("description", ""))

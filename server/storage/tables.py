@@ -138,6 +138,15 @@ audit = Table(
     sqlite_autoincrement=True,
 )
 
+write_leases = Table(
+    "write_leases",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("write_id", String(32), nullable=False, index=True),
+    Column("process", String(128), nullable=False),
+    Column("taken_at", BigInteger, nullable=False),
+)
+
 brakes = Table(
     "brakes",
     metadata,

@@ -70,8 +70,11 @@ class Tenants:
         self._last_seen: dict[str, float] = {}
         metrics.active_tenants.set_function(self._active)
 
-    async def create(self, name: str) -> tuple[Caller, TenantKey]:
-        """Create a tenant with its first key, which is shown here and never again. Raises TenantExistsError."""
+    async def create(self, name: str, expires_at: int | None = None) -> tuple[Caller, TenantKey]:
+        """Create a tenant with its first key, which is shown here and never again. Raises TenantExistsError.
+
+        `expires_at` is when that key ends, in milliseconds since the epoch; None: never.
+        """
         key = TenantKey.generate()
         caller = Caller(tenant_id="t_" + secrets.token_hex(8), tenant_name=name, key_id=key.id)
         now = now_milliseconds()
@@ -84,6 +87,7 @@ class Tenants:
                         tenant_id=caller.tenant_id,
                         secret_hash=seal_secret(self._vault, caller.tenant_id, key),
                         created_at=now,
+                        expires_at=expires_at,
                     )
                 )
                 await record_operator(connection, "tenant.create", tenant_id=caller.tenant_id, target=key.id)

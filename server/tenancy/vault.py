@@ -31,6 +31,7 @@ class Vault:
         self._master_keys = {_fingerprint(key): key for key in master_keys}
         self._master_key = master_keys[0]
         self.first_head = FORMAT + _fingerprint(self._master_key)
+        self.heads = tuple(FORMAT + fingerprint for fingerprint in self._master_keys)
         self.upstream_pepper = _derive(self._master_key, "upstream-identity")
         # What tenant keys were hashed with before their hashes were sealed: any of these.
         self.first_peppers = tuple(_derive(key, "tenant-key-hash") for key in master_keys)

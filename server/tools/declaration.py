@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
+import orjson
 from mcp_types import Tool as WireTool
 from mcp_types import ToolAnnotations
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -21,8 +22,12 @@ READ_COST = 1
 WRITE_COST = 2
 NAME_LENGTH = 100
 SHOWN_PROBLEMS = 10
-# How a write is asked for, not what is asked: the store's identifiers are spelt in several ways.
-NOT_ASKED = frozenset({"idempotency_key", "dry_run", "store_identifier", "identifier"})
+# Every write is kept with its arguments, and what is there before and after: one client must not fill the disk.
+LARGEST_REQUEST_BYTES = 128 * 1024
+# How a write is asked for, not what is asked.
+MANNER = frozenset({"idempotency_key", "dry_run"})
+# The store's identifiers are spelt in several ways.
+NOT_ASKED = MANNER | {"store_identifier", "identifier"}
 ERROR_SCHEMA = {"type": "object", "properties": {"error": {"type": "object"}}, "required": ["error"]}
 
 
@@ -51,14 +56,14 @@ def _as_text(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def _as_id(value: object) -> object:
+def as_id(value: object) -> object:
     """OrderDesk takes 0123 for 123: spelt in two ways, one order would have two locks and two cache entries."""
     text = _as_text(value)
     return text.strip().lstrip("0") or "0" if isinstance(text, str) and text.strip().isdecimal() else text
 
 
-Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$"), BeforeValidator(_as_id)]
-"""An OrderDesk id: sometimes a number, sometimes a text; one path segment."""
+Identifier = Annotated[str, Field(pattern=r"^[0-9]{1,64}$"), BeforeValidator(as_id)]
+"""An OrderDesk id of an order, a part of one, a product or a folder: digits, as a number or a text."""
 
 StoreIdentifier = Annotated[str, Field(min_length=1, max_length=200), BeforeValidator(_as_text)]
 """A store's id, label or name."""
@@ -159,13 +164,15 @@ class Tool(Generic[A]):
 class WriteTool(Tool[W]):
     """A tool that writes: `operation` says what, one pipeline carries it out.
 
-    With `capped`, the objects that it touches count towards the tenant's hourly cap. Arguments named in `secret` are
+    With `capped`, the objects that it touches count towards the tenant's hourly cap, with `capped_field` they do when
+    that field is among the changes. Arguments named in `secret` are
     never kept.
     """
 
     handler: Callable[[Call, W], Awaitable[dict[str, Any]]] = field(init=False)
     operation: Callable[[Call, W], Awaitable[Operation]] = field(kw_only=True)
     capped: bool = field(default=False, kw_only=True)
+    capped_field: str | None = field(default=None, kw_only=True)
     secret: frozenset[str] = field(default=frozenset(), kw_only=True)
     writes: ClassVar[bool] = True
 
@@ -174,11 +181,14 @@ class WriteTool(Tool[W]):
 
     async def _carry_out(self, call: Call, arguments: W) -> dict[str, Any]:
         operation = await self.operation(call, arguments)
-        call.store_id, call.target = operation.store_id, operation.target
+        call.target = operation.target
         writer = call.services.writer
         if arguments.dry_run:
             return await writer.preview(operation)
         asked = arguments.model_dump(mode="json", exclude=set(NOT_ASKED))
+        if len(orjson.dumps(asked)) > LARGEST_REQUEST_BYTES:
+            reason = f"hold more than {LARGEST_REQUEST_BYTES} bytes; split the change"
+            raise ArgumentsError(f"{self.name}: the arguments {reason}", invalid_fields={"arguments": reason})
         write = Write(
             tenant_id=call.caller.tenant_id,
             key_id=call.caller.key_id,
@@ -187,13 +197,20 @@ class WriteTool(Tool[W]):
             store_id=operation.store_id,
             store_row=operation.store.id if operation.store else None,
             target=operation.target,
-            digest=digest(operation.target, asked),
+            digest=self._digest(operation, asked, arguments),
             arguments={name: value for name, value in asked.items() if name not in self.secret},
             idempotency_key=arguments.idempotency_key,
             objects=operation.objects,
-            capped=self.capped,
+            capped=self.capped or self.capped_field in asked.get("changes", ()),
+            locks=operation.locks,
         )
         return await writer.carry_out(call, operation, write)
+
+    def _digest(self, operation: Operation, asked: dict[str, Any], arguments: W) -> bytes:
+        if self.open_world:
+            return digest(operation.store_id, operation.target, asked)
+        # Of the tenant's own stores one may be gone when the call comes again: the spelling tells which was meant.
+        return digest("", "", arguments.model_dump(mode="json", exclude=set(MANNER)))
 
 
 def _output_schema(model: type[BaseModel]) -> dict[str, Any]:

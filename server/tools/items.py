@@ -156,6 +156,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         example={"order_id": "100042", "name": "Oak Tray", "code": "TRAY-1", "price": 24.5, "quantity": 2},
         operation=add_item,
         idempotent=False,
+        capped=True,
     ),
     WriteTool(
         name="order_items_update",

@@ -149,7 +149,7 @@ async def move_orders(call: Call, arguments: MoveOrders) -> Operation:
 
     async def destination() -> str:
         return await call.services.profiles.folder_id(
-            call, store, arguments.destination_folder_id, arguments.destination_folder_name
+            call, store, arguments.destination_folder_id, arguments.destination_folder_name, prefix="destination_"
         )
 
     return Move(call.services.desk.at(call, store), order_ids, destination, objects=len(order_ids))

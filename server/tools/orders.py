@@ -114,6 +114,9 @@ class OrderWritten(WriteResult):
 async def list_orders(call: Call, arguments: ListOrders) -> dict[str, Any]:
     """A page of orders."""
     store = await call.store(arguments.store_identifier)
+    if arguments.folder_name is not None and "," not in arguments.folder_name:
+        # OrderDesk lists nothing for a folder that does not exist, which reads as "there are no orders".
+        await call.services.profiles.folder_id(call, store, None, arguments.folder_name)
     given = arguments.model_dump(exclude_none=True, exclude=set(PAGING))
     filters = {name: str(int(value)) if isinstance(value, bool) else value for name, value in given.items()}
     return await call.services.orders.page(call, store, arguments.limit, arguments.offset, filters)
@@ -191,6 +194,7 @@ TOOLS: tuple[Tool[Any], ...] = (
             "idempotency_key": "address-100042",
         },
         operation=update_order,
+        capped_field="order_items",  # what is left out of the list is deleted
         destructive=True,
         idempotent=False,  # an item without an id is added each time
     ),

@@ -211,6 +211,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         },
         operation=add_shipment,
         idempotent=False,
+        capped=True,
     ),
     WriteTool(
         name="shipments_update",

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Hashable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from server.errors import ArgumentsError, StoreNotFoundError
 from server.tools.call import Call
 from server.tools.declaration import (
     Arguments,
-    Identifier,
     Result,
     StoreIdentifier,
     Tool,
     WriteArguments,
     WriteResult,
     WriteTool,
+    as_id,
 )
-from server.writes.operation import Plan, Revise
+from server.tools.store_writes import Choice, Deletion, Registration, view_of
+from server.writes.operation import Operation
 
 if TYPE_CHECKING:
-    from server.tenancy.stores import Store, Stores
+    from server.tenancy.stores import Store
 
+TARGET_LENGTH: Final = 64
+
+StoreId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$"), BeforeValidator(as_id)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -32,7 +35,7 @@ class NoArguments(Arguments):
 
 
 class Register(WriteArguments):
-    store_id: Identifier = Field(description="The OrderDesk store id (OrderDesk: Store Settings, API)")
+    store_id: StoreId = Field(description="The OrderDesk store id (OrderDesk: Store Settings, API)")
     # Both travel as HTTP headers: visible ASCII only.
     api_key: str = Field(pattern=r"^[\x21-\x7e]{1,200}$", description="The store's OrderDesk API key; kept encrypted")
     store_name: Name = Field(description="What to call the store")
@@ -76,23 +79,14 @@ class StoreResult(Result):
     message: str
 
 
-def _view(store: Store) -> dict[str, Any]:
-    return {
-        "store_id": store.store_id,
-        "store_name": store.name,
-        "label": store.label,
-        "active": store.is_default,
-    }
-
-
 def _answer(store: Store, message: str) -> dict[str, Any]:
-    return {"status": "success", "store": _view(store), "message": message}
+    return {"status": "success", "store": view_of(store), "message": message}
 
 
 async def list_stores(call: Call, _arguments: NoArguments) -> dict[str, Any]:
     """Every store of the tenant, without its API key."""
     stores = await call.services.stores.all(call.caller.tenant_id)
-    return {"status": "success", "stores": [_view(store) for store in stores], "count": len(stores)}
+    return {"status": "success", "stores": [view_of(store) for store in stores], "count": len(stores)}
 
 
 async def resolve(call: Call, arguments: Identified) -> dict[str, Any]:
@@ -101,94 +95,29 @@ async def resolve(call: Call, arguments: Identified) -> dict[str, Any]:
     return _answer(store, f"{arguments.identifier!r} is store {store.store_id}")
 
 
-@dataclass(frozen=True)
-class StoreWrite:
-    """An operation on the tenant's own stores; OrderDesk is not asked. `carry_out` returns the store as it is then."""
-
-    store_id: str
-    store: Store | None
-    tenant_id: str
-    stores: Stores
-    before: dict[str, Any] | None
-    after: dict[str, Any] | None
-    carry_out: Callable[[], Awaitable[Store]]
-    message: str
-    objects: int = 0
-
-    @property
-    def target(self) -> str:
-        """The store."""
-        return self.store_id
-
-    @property
-    def locks(self) -> tuple[Hashable, ...]:
-        """The tenant's stores."""
-        return (("stores", self.tenant_id),)
-
-    async def plan(self) -> Plan:
-        """The store now and then."""
-        unchanged = self.before == self.after
-        return Plan(self.before, self.after, self._answer(self.after) if unchanged else None)
-
-    async def apply(self, plan: Plan, revise: Revise) -> dict[str, Any]:
-        """Change the rows."""
-        del plan, revise
-        return self._answer(_view(await self.carry_out()))
-
-    async def look_up(self, plan: Plan) -> dict[str, Any] | None:
-        """The result, if the rows show it."""
-        known = {store.store_id: _view(store) for store in await self.stores.all(self.tenant_id)}
-        shown = known.get(self.store_id) == plan.after
-        return self._answer(plan.after or plan.before) if shown else None
-
-    def _answer(self, view: dict[str, Any] | None) -> dict[str, Any]:
-        return {"status": "success", "store": view, "message": self.message}
-
-
-async def register(call: Call, arguments: Register) -> StoreWrite:
+async def register(call: Call, arguments: Register) -> Operation:
     """Keep a store; the first becomes active."""
-    stores, tenant_id = call.services.stores, call.caller.tenant_id
-    known = await stores.all(tenant_id)
-
-    async def carry_out() -> Store:
-        return await stores.register(
-            tenant_id, arguments.store_id, arguments.api_key, arguments.store_name, arguments.label
-        )
-
-    after = {
-        "store_id": arguments.store_id,
-        "store_name": arguments.store_name,
-        "label": arguments.label,
-        "active": not any(store.is_default for store in known),
-    }
-    message = f"Store {arguments.store_id} registered"
-    return StoreWrite(arguments.store_id, None, tenant_id, stores, None, after, carry_out, message)
+    call.store_id = arguments.store_id
+    return Registration(call, arguments.store_id, None, arguments)
 
 
-async def use_store(call: Call, arguments: Use) -> StoreWrite:
+async def use_store(call: Call, arguments: Use) -> Operation:
     """Make a store the active one."""
-    stores, tenant_id = call.services.stores, call.caller.tenant_id
-    store = await call.store(arguments.identifier)
-    before = _view(store)
-
-    async def carry_out() -> Store:
-        return await stores.use(tenant_id, store.store_id)
-
-    message = f"Store {store.store_id} is active now"
-    after = {**before, "active": True}
-    return StoreWrite(store.store_id, store, tenant_id, stores, before, after, carry_out, message)
+    return Choice(call, *await _meant(call, arguments.identifier), arguments.identifier)
 
 
-async def delete(call: Call, arguments: Delete) -> StoreWrite:
+async def delete(call: Call, arguments: Delete) -> Operation:
     """Forget a store."""
-    stores, tenant_id = call.services.stores, call.caller.tenant_id
-    store = await call.store(arguments.store_identifier)
+    return Deletion(call, *await _meant(call, arguments.store_identifier), arguments.store_identifier)
 
-    async def carry_out() -> Store:
-        return await stores.delete(tenant_id, store.store_id)
 
-    message = f"Store {store.store_id} deleted here; OrderDesk keeps its orders"
-    return StoreWrite(store.store_id, store, tenant_id, stores, _view(store), None, carry_out, message)
+async def _meant(call: Call, identifier: str) -> tuple[str, Store | None]:
+    """The id of the store that is meant, and the store; the identifier where there is none."""
+    try:
+        store = await call.store(identifier)
+    except (StoreNotFoundError, ArgumentsError):
+        return identifier[:TARGET_LENGTH], None
+    return store.store_id, store
 
 
 TOOLS: tuple[Tool[Any], ...] = (

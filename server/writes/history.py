@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,6 +11,7 @@ from sqlalchemy import and_, or_, select
 from server import audit
 from server.clock import now_milliseconds
 from server.storage.tables import tenants, writes
+from server.writes.leases import drop
 from server.writes.ledger import DONE, FAILED, INTENT, UNCERTAIN
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 UNDER_WAY: Final = "under way"
 ABANDONED: Final = "abandoned"
+BY_OPERATOR: Final = "OPERATOR"
+LISTED: Final = tuple(column for column in writes.c if not column.name.startswith("sealed_"))
 NEWEST: Final = (writes.c.created_at.desc(), writes.c.id)
 
 
@@ -46,9 +50,19 @@ class History:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def find(self, wanted: Filter, limit: int) -> list[Row[Any]]:
-        """Writes with their tenant's name, newest first."""
-        return await self._rows(self._filtered(wanted).order_by(*NEWEST).limit(limit))
+    async def find(self, wanted: Filter, limit: int | None = None) -> list[Row[Any]]:
+        """Writes with their tenant's name, newest first, without what is sealed."""
+        return await self._rows(self._filtered(wanted, LISTED).order_by(*NEWEST).limit(limit))
+
+    async def revertible(self, wanted: Filter) -> list[Row[Any]]:
+        """Writes that happened at OrderDesk and are no reverts, as `find` gives them.
+
+        What touched no object of OrderDesk's changed the tenant's own list of stores.
+        """
+        query = self._filtered(wanted, LISTED).where(
+            writes.c.state == DONE, writes.c.reverts.is_(None), writes.c.objects > 0, writes.c.sealed_plan.is_not(None)
+        )
+        return await self._rows(query.order_by(*NEWEST))
 
     async def unsettled(self, wanted: Filter, limit: int) -> list[Row[Any]]:
         """Writes whose outcome nobody knows, newest first; some of them may still be under way."""
@@ -56,7 +70,7 @@ class History:
             self._filtered(wanted).where(writes.c.state.in_((INTENT, UNCERTAIN))).order_by(*NEWEST).limit(limit)
         )
 
-    async def to_look_up(self, stale: int, watched: int, limit: int) -> list[Row[Any]]:
+    async def to_look_up(self, stale: int, watched: int, limit: int = 1_000) -> list[Row[Any]]:
         """Intents older than `stale` milliseconds and uncertain writes of the last `watched`, oldest first."""
         now = now_milliseconds()
         abandoned = and_(writes.c.state == INTENT, writes.c.created_at < now - stale)
@@ -68,35 +82,50 @@ class History:
         rows = await self._rows(_query().where(writes.c.id == write_id))
         return rows[0] if rows else None
 
-    async def reverted_by(self, write_id: str) -> str | None:
-        """The id of the write that reverted this one, or None."""
-        query = select(writes.c.id).where(writes.c.reverts == write_id, writes.c.state == DONE)
-        async with self._database.read() as connection:
-            return (await connection.execute(query.limit(1))).scalar_one_or_none()
+    async def reverts(self, write_id: str) -> list[Row[Any]]:
+        """The writes that were to revert this one, one or more for each object that it touched, newest first."""
+        return await self._rows(_query().where(writes.c.reverts == write_id).order_by(*NEWEST))
 
-    async def settle(self, row: Row[Any], *, happened: bool) -> bool:
-        """Say what became of an unsettled write, because an operator looked; returns False if it is settled already."""
-        state = DONE if happened else FAILED
+    async def are_under_way(self, tenant_id: str, store_id: str, stale_milliseconds: int) -> bool:
+        """Whether a server may still be sending a write to the store."""
+        query = select(writes.c.id).where(
+            writes.c.tenant_id == tenant_id,
+            writes.c.store_id == store_id,
+            writes.c.state == INTENT,
+            writes.c.reverts.is_(None),
+            writes.c.created_at >= now_milliseconds() - stale_milliseconds,
+        )
+        return bool(await self._rows(query.limit(1)))
+
+    async def settle(self, row: Row[Any], *, happened: bool, stale_milliseconds: int) -> bool:
+        """Say what became of an unsettled write, because an operator looked.
+
+        Returns False if it is settled already, or may still be under way.
+        """
+        abandoned = and_(writes.c.state == INTENT, writes.c.created_at < now_milliseconds() - stale_milliseconds)
+        state, error_code = (DONE, None) if happened else (FAILED, BY_OPERATOR)
         async with self._database.write() as connection:
             settled = await connection.execute(
                 writes.update()
-                .where(writes.c.id == row.id, writes.c.state.in_((INTENT, UNCERTAIN)))
-                .values(state=state, settled_at=now_milliseconds(), error_code=None if happened else "OPERATOR")
+                .where(writes.c.id == row.id, or_(abandoned, writes.c.state == UNCERTAIN))
+                .values(state=state, settled_at=now_milliseconds(), error_code=error_code)
             )
             if settled.rowcount:
+                await audit.settle(connection, row.id, error_code)
+                await drop(connection, row.id)
                 await audit.record_operator(
                     connection, "writes.settle", tenant_id=row.tenant_id, store_id=row.store_id, target=row.id
                 )
         return settled.rowcount > 0
 
-    def _filtered(self, wanted: Filter) -> Any:
+    def _filtered(self, wanted: Filter, columns: Sequence[Any] = tuple(writes.c)) -> Any:
         given = {
             writes.c.tenant_id: wanted.tenant_id,
             writes.c.store_id: wanted.store_id,
             writes.c.tool: wanted.tool,
             writes.c.state: wanted.state,
         }
-        query = _query().where(*(column == value for column, value in given.items() if value is not None))
+        query = _query(columns).where(*(column == value for column, value in given.items() if value is not None))
         return query if wanted.since is None else query.where(writes.c.created_at >= wanted.since)
 
     async def _rows(self, query: Any) -> list[Row[Any]]:
@@ -104,5 +133,5 @@ class History:
             return list((await connection.execute(query)).all())
 
 
-def _query() -> Any:
-    return select(writes, tenants.c.name.label("tenant_name")).join(tenants, tenants.c.id == writes.c.tenant_id)
+def _query(columns: Sequence[Any] = tuple(writes.c)) -> Any:
+    return select(*columns, tenants.c.name.label("tenant_name")).join(tenants, tenants.c.id == writes.c.tenant_id)

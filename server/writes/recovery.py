@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
@@ -12,13 +13,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from server.audit import OPERATOR
 from server.clock import now_milliseconds
-from server.errors import ToolError
+from server.errors import ConflictError
 from server.tenancy.tenants import Caller
-from server.tenancy.vault import VaultError
 from server.tools.call import Call, Services
 from server.tools.declaration import WriteTool
 from server.writes.history import History
+from server.writes.leases import STALE_MARGIN_SECONDS
 from server.writes.operation import Plan
+from server.writes.reversals import reversal_of
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Row
@@ -30,9 +32,7 @@ if TYPE_CHECKING:
 ROUND_SECONDS: Final = 30.0
 # A request that was sent without an answer may still arrive; after so many deadlines nobody waits for it any more.
 DEADLINES_WATCHED: Final = 10
-WRITES_PER_ROUND: Final = 20
-# Past its deadline a call is over; the margin covers the commit of its outcome.
-STALE_MARGIN_SECONDS: Final = 15.0
+WRITES_PER_ROUND: Final = 5  # of one tenant
 
 
 class Recovery:
@@ -54,6 +54,7 @@ class Recovery:
         self._tools = tools
         self._logger = logger
         self.deadline_seconds = deadline_seconds
+        self._looked_at: dict[str, int] = {}
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -74,24 +75,37 @@ class Recovery:
 
     async def operation(self, row: Row[Any]) -> tuple[Operation, Plan, Call]:
         """The operation that a row recorded, its plan, and the call to look it up with. Raises ToolError."""
-        tool = self._tools[row.tool]
         kept = self._ledger.opened(row, "sealed_plan")
+        plan = Plan(kept.get("before"), kept.get("after"))
+        caller = Caller(row.tenant_id, row.tenant_name, OPERATOR)
+        deadline = time.monotonic() + self.deadline_seconds
+        call = Call(self._services, caller, row.tool, row.request_id, deadline)
+        if row.reverts is not None:
+            return await self._reversal(row, call), plan, call
+        tool = self._tools.get(row.tool)
+        if tool is None:
+            raise ConflictError(f"this release has no tool {row.tool}; look there, then writes settle")
         asked = {**kept.get("arguments", {}), **dict.fromkeys(tool.secret, "-")}
         for name in {"store_identifier", "identifier"} & set(tool.arguments.model_fields):
             asked[name] = row.store_id
-        call = Call(
-            self._services,
-            Caller(row.tenant_id, row.tenant_name, OPERATOR),
-            tool.name,
-            row.request_id,
-            time.monotonic() + self.deadline_seconds,
-        )
-        return await tool.operation(call, tool.parse(asked)), Plan(kept.get("before"), kept.get("after")), call
+        return await tool.operation(call, tool.parse(asked)), plan, call
+
+    async def _reversal(self, row: Row[Any], call: Call) -> Operation:
+        """What a revert did, as the write tells that it reverted."""
+        reverted = await self._history.get(row.reverts)
+        if reverted is not None:
+            seat = self._services.desk.at(call, await call.store(row.store_id))
+            for operation in reversal_of(seat, reverted, self._ledger):
+                if operation.target == row.target:
+                    return operation
+        raise ConflictError("what it reverted is not kept any more; look there, then writes settle")
 
     async def look_up(self, row: Row[Any]) -> bool:
         """Settle a write if OrderDesk shows it; returns whether it did. Raises ToolError where OrderDesk cannot say."""
         operation, plan, _ = await self.operation(row)
-        found = await operation.look_up(plan)
+        # What shows may be the work of the same request made again: taken for this one's, reverting this one would
+        # undo that.
+        found = None if await self._ledger.superseded(row) else await operation.look_up(plan)
         if found is None:
             await self._ledger.doubt(row.id)
             return False
@@ -100,15 +114,27 @@ class Recovery:
         return True
 
     async def round(self) -> None:
-        """Look up those that ended without an outcome, while they may still show."""
+        """Look up those that ended without an outcome, while they may still show; nobody's keep out another's."""
         watched = round(DEADLINES_WATCHED * self.deadline_seconds * 1000)
-        for row in await self._history.to_look_up(self.stale_milliseconds, watched, WRITES_PER_ROUND):
-            try:
-                await self.look_up(row)
-            except (ToolError, VaultError, KeyError) as error:
-                self._logger.warning("writes.look_up_failed", write_id=row.id, error=type(error).__name__)
-                if row.created_at < now_milliseconds() - watched:
-                    await self._ledger.doubt(row.id)
+        rows = await self._history.to_look_up(self.stale_milliseconds, watched)
+        self._looked_at = {row.id: self._looked_at.get(row.id, 0) for row in rows}
+        of_tenant: Counter[str] = Counter()
+        for row in sorted(rows, key=lambda row: self._looked_at[row.id]):
+            of_tenant[row.tenant_id] += 1
+            if of_tenant[row.tenant_id] > WRITES_PER_ROUND:
+                continue
+            self._looked_at[row.id] = now_milliseconds()
+            await self._look_up_in_background(row, watched)
+
+    async def _look_up_in_background(self, row: Row[Any], watched: int) -> None:
+        try:
+            await self.look_up(row)
+        except SQLAlchemyError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever ails one write, the others are looked up
+            self._logger.warning("writes.look_up_failed", write_id=row.id, error=type(error).__name__)
+            if row.created_at < now_milliseconds() - watched:
+                await self._ledger.doubt(row.id)
 
     async def _run(self) -> None:
         while True:

@@ -5,153 +5,160 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from server import audit, brakes
 from server.audit import OPERATOR
-from server.brakes import Brake, Brakes
-from server.clock import now_milliseconds
 from server.errors import ConflictError, NotFoundError, ToolError
 from server.tenancy.tenants import Caller
 from server.tools.call import Call
-from server.writes.history import Filter
-from server.writes.ledger import DONE, FAILED, INTENT, Write, digest
+from server.writes.ledger import DONE, FAILED, Write, digest
 from server.writes.operation import Plan
-from server.writes.reversals import IRREVERSIBLE, REVERSALS, REVERT, Kept
+from server.writes.reversals import IRREVERSIBLE, REVERT, reversal_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy.engine import Row
 
-    from server.storage.database import Database
     from server.tenancy.stores import Store
     from server.tools.call import Services
     from server.writes.history import History
     from server.writes.ledger import WriteLedger
+    from server.writes.operation import Operation
+    from server.writes.pause import Pause
 
-REASON: Final = "writes revert is at work"
-# Released when the work is done; if the command is killed, the brake ends by itself.
-PAUSE_MILLISECONDS: Final = 5 * 60 * 1000
-PAUSE_MILLISECONDS_PER_WRITE: Final = 60 * 1000
 POLL_SECONDS: Final = 0.1
+SETTLED: Final = (DONE, FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class Reverted:
+    """What became of taking a write back: `done` of its `count` objects by now, and `why` not all of them.
+
+    `results` are of this run: what each operation says, or in a dry run would change.
+    """
+
+    results: list[dict[str, Any]]
+    done: int
+    count: int
+    why: str | None = None
 
 
 @dataclass(frozen=True)
 class Reverter:
-    """Reverts writes of the ledger. Its services must not obey the brakes, which it pulls for everybody else."""
+    """Reverts writes of the ledger. Its services must not obey the brakes, which are pulled for everybody else."""
 
-    database: Database
     history: History
     ledger: WriteLedger
     services: Services
-    brakes: Brakes
     deadline_seconds: float
     stale_milliseconds: int
 
-    async def revert(self, row: Row[Any], *, dry_run: bool) -> list[dict[str, Any]]:
-        """The results of taking a write back, or of previewing that. Raises ToolError that says why not."""
-        await self._refuse(row)
-        call = Call(
-            self.services,
-            Caller(row.tenant_id, row.tenant_name, OPERATOR),
-            REVERT,
-            secrets.token_hex(8),
-            time.monotonic() + self.deadline_seconds,
-        )
-        store = await call.store(row.store_id)
-        kept = self.ledger.opened(row, "sealed_plan")
-        plan = Plan(kept.get("before"), kept.get("after"))
-        operations = REVERSALS[row.tool](
-            self.services.desk.at(call, store),
-            Kept(tuple(row.target.split("/")), plan, self.ledger.opened(row, "sealed_result")),
-        )
-        # All or nothing, as far as that can be told beforehand: what stands in the way of one stops them all.
-        previews = [await self.services.writer.preview(operation) for operation in operations]
-        if dry_run:
-            return previews
-        results = []
-        for operation in operations:
-            asked = {"write_id": row.id}
-            write = Write(
-                row.tenant_id,
-                OPERATOR,
-                call.request_id,
-                REVERT,
-                row.store_id,
-                store.id,
-                operation.target,
-                digest(operation.target, asked),
-                asked,
-                objects=operation.objects,
-                reverts=row.id,
-            )
-            results.append(await self.services.writer.carry_out(call, operation, write))
-        return results
+    async def preview(self, row: Row[Any]) -> Reverted:
+        """What taking a write back would change. Raises ToolError that says why it cannot be."""
+        call, _, operations = await self._operations(row)
+        left = await self._left(row, call, operations, settle=False)
+        previews = await self._previews(call, left)
+        return Reverted(previews, len(operations) - len(left), len(operations))
 
-    async def _refuse(self, row: Row[Any]) -> None:
+    async def revert(self, row: Row[Any], pause: Pause) -> Reverted:
+        """Take a write back, or what an earlier run left of it. Raises ToolError that says why nothing was."""
+        call, store, operations = await self._operations(row)
+        left = await self._left(row, call, operations, settle=True)
+        done, count = len(operations) - len(left), len(operations)
+        results: list[dict[str, Any]] = []
+        try:
+            # All or nothing, as far as that can be told beforehand: what stands in the way of one stops them all.
+            await self._previews(call, left)
+            for operation in left:
+                pause.refuse_lost()
+                results.append(await self._carry_out(row, call, store, operation))
+        except ToolError as error:
+            if not done + len(results):
+                raise
+            return Reverted(results, done + len(results), count, why_not(error))
+        return Reverted(results, count, count)
+
+    async def quiet(self, store: Store) -> None:
+        """Return when no server can be sending a write to the store, which is paused, any more."""
+        deadline = time.monotonic() + self.stale_milliseconds / 1000
+        # Another process ends it.
+        while time.monotonic() < deadline and await self.history.are_under_way(  # noqa: ASYNC110
+            store.tenant_id, store.store_id, self.stale_milliseconds
+        ):
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def _operations(self, row: Row[Any]) -> tuple[Call, Store, tuple[Operation, ...]]:
         if row.state == FAILED:
             raise ConflictError("it failed and changed nothing")
-        if row.state != DONE:
-            raise ConflictError("its outcome is not known; see: writes uncertain --look-up")
         if row.tool in IRREVERSIBLE:
             raise ConflictError(IRREVERSIBLE[row.tool])
-        if row.sealed_plan is None:
-            raise ConflictError("it was recorded by a release that kept no before-images")
-        reverted_by = await self.history.reverted_by(row.id)
-        if reverted_by is not None:
-            raise ConflictError(f"it was reverted already, by {reverted_by}")
+        if row.state != DONE:
+            raise ConflictError("its outcome is not known; see: writes uncertain --look-up")
+        caller = Caller(row.tenant_id, row.tenant_name, OPERATOR)
+        call = Call(self.services, caller, REVERT, secrets.token_hex(8), self._deadline())
+        store = await call.store(row.store_id)
+        return call, store, reversal_of(self.services.desk.at(call, store), row, self.ledger)
 
-    @asynccontextmanager
-    async def paused(self, store: Store, count: int) -> AsyncIterator[None]:
-        """The store read-only for everybody else while `count` writes are reverted, and none under way."""
-        pulled = await self._pause(store, PAUSE_MILLISECONDS + count * PAUSE_MILLISECONDS_PER_WRITE)
-        try:
-            deadline = time.monotonic() + self.stale_milliseconds / 1000
-            while await self._under_way(store) and time.monotonic() < deadline:  # noqa: ASYNC110 - another process ends it
-                await asyncio.sleep(POLL_SECONDS)
-            yield
-        finally:
-            if pulled:
-                await self._resume(store)
+    async def _left(
+        self, row: Row[Any], call: Call, operations: Sequence[Operation], *, settle: bool
+    ) -> list[Operation]:
+        """Those that no earlier run carried out. Raises ConflictError where that is known of all."""
+        earlier = await self.history.reverts(row.id)
+        done = {attempt.target: attempt.id for attempt in earlier if attempt.state == DONE}
+        if operations and all(operation.target in done for operation in operations):
+            first, *more = done.values()
+            raise ConflictError(f"it was reverted already, by {first}" + (f" and {len(more)} more" if more else ""))
+        left = []
+        for operation in operations:
+            unsettled = [each for each in earlier if each.target == operation.target and each.state not in SETTLED]
+            call.deadline = self._deadline()
+            if operation.target not in done and not await self._happened(operation, unsettled, settle=settle):
+                left.append(operation)
+        return left
 
-    async def _resume(self, store: Store) -> None:
-        """Release the store's brake, unless an operator has pulled one in its place meanwhile."""
-        held = await self._held(store)
-        if held is not None and held.reason == REASON:
-            async with self.database.write() as connection:
-                await brakes.release(connection, "store", store.id, "read_only")
-                await audit.record_operator(
-                    connection, "brake.release", tenant_id=store.tenant_id, store_id=store.store_id
-                )
+    async def _happened(self, operation: Operation, attempts: Sequence[Row[Any]], *, settle: bool) -> bool:
+        """Whether OrderDesk shows one of the attempts that were cut short."""
+        for attempt in attempts:
+            kept = self.ledger.opened(attempt, "sealed_plan")
+            found = await operation.look_up(Plan(kept.get("before"), kept.get("after")))
+            if found is not None:
+                if settle:
+                    await self.ledger.done(attempt.id, attempt.tenant_id, {**found, "write_id": attempt.id})
+                return True
+            if settle:  # to do the same once more does no harm, and is the operator's wish
+                await self.ledger.failed(attempt.id, ConflictError("It did not show when it was tried again."))
+        return False
 
-    async def _held(self, store: Store) -> Brake | None:
-        """The brake that keeps the store read-only now."""
-        for brake in await self.brakes.all():
-            if (brake.scope, brake.subject, brake.kind) == ("store", store.id, "read_only"):
-                return brake
-        return None
+    async def _previews(self, call: Call, operations: Sequence[Operation]) -> list[dict[str, Any]]:
+        previews = []
+        for operation in operations:
+            call.deadline = self._deadline()
+            previews.append(await self.services.writer.preview(operation))
+        return previews
 
-    async def _pause(self, store: Store, milliseconds: int) -> bool:
-        """Pull the store's brake unless it is pulled already; returns whether it is ours to release."""
-        if await self._held(store) is not None:
-            return False
-        brake = Brake("store", store.id, "read_only", REASON, expires_at=now_milliseconds() + milliseconds)
-        async with self.database.write() as connection:
-            await brakes.pull(connection, brake)
-            await audit.record_operator(
-                connection, "brake.pull", tenant_id=store.tenant_id, store_id=store.store_id, target=REASON
-            )
-        return True
-
-    async def _under_way(self, store: Store) -> bool:
-        """Whether a server may still be sending a write to the store."""
-        since = now_milliseconds() - self.stale_milliseconds
-        found = await self.history.find(
-            Filter(tenant_id=store.tenant_id, store_id=store.store_id, state=INTENT, since=since), 1
+    async def _carry_out(self, row: Row[Any], call: Call, store: Store, operation: Operation) -> dict[str, Any]:
+        call.deadline, call.write_id = self._deadline(), None
+        asked = {"write_id": row.id}
+        write = Write(
+            row.tenant_id,
+            OPERATOR,
+            call.request_id,
+            REVERT,
+            row.store_id,
+            store.id,
+            operation.target,
+            digest(row.store_id, operation.target, asked),
+            asked,
+            objects=operation.objects,
+            locks=operation.locks,
+            reverts=row.id,
         )
-        return bool(found)
+        return await self.services.writer.carry_out(call, operation, write)
+
+    def _deadline(self) -> float:
+        return time.monotonic() + self.deadline_seconds
 
 
 def why_not(error: ToolError) -> str:

@@ -2,34 +2,49 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from server.errors import ToolError, UpstreamUnavailableError, WriteUncertainError
 from server.locks import BusyError, KeyedLocks
 from server.orderdesk.merge import differences
+from server.writes.leases import LeasedError
 from server.writes.ledger import Write, WriteLedger
 from server.writes.operation import Operation, Plan
 
 if TYPE_CHECKING:
     from server.brakes import Brakes
     from server.clock import Monotonic
+    from server.orderdesk.gateway import Gateway
     from server.storage.disk import DiskReserve
     from server.telemetry.logging import Logger
     from server.tools.call import Call
+
+
+LEASE_POLL_SECONDS: Final = 0.25
 
 
 class Writer:
     """Carries out operations. What it returns happened; what it raises did not, or is WriteUncertainError."""
 
     def __init__(
-        self, ledger: WriteLedger, brakes: Brakes, disk: DiskReserve, logger: Logger, *, clock: Monotonic
+        self,
+        ledger: WriteLedger,
+        brakes: Brakes,
+        gateway: Gateway,
+        disk: DiskReserve,
+        logger: Logger,
+        *,
+        clock: Monotonic,
     ) -> None:
         self._ledger = ledger
         self._brakes = brakes
+        self._gateway = gateway
         self._disk = disk
         self._logger = logger
         self._clock = clock
@@ -52,15 +67,34 @@ class Writer:
         async with self._alone(call, operation):
             earlier = await self._ledger.replay(write)
             if earlier is not None and earlier.result is not None:
-                return {**earlier.result, "replayed": True}
+                return {**(earlier.result or _settled_by_hand(earlier.write_id)), "replayed": True}
             if earlier is not None:
                 result = await self._find(call, operation, earlier.write_id, _plan(earlier.plan))
                 return {**result, "replayed": True}
+            if operation.store is not None and operation.objects:
+                # Each object is read before and after, and written.
+                self._gateway.refuse_when_hopeless(call, operation.store, 3 * operation.objects)
             plan = await operation.plan()
             if plan.unchanged is not None:
                 return await self._keep_unchanged(call, write, plan, plan.unchanged)
-            call.write_id = await self._ledger.begin(write, plan)
+            call.write_id, plan = await self._begin(call, operation, write, plan)
+            if plan.unchanged is not None:  # what another process wrote meanwhile
+                await self._settle(
+                    call, call.write_id, self._ledger.done(call.write_id, write.tenant_id, plan.unchanged)
+                )
+                return plan.unchanged
             return await self._apply(call, operation, write, plan)
+
+    async def _begin(self, call: Call, operation: Operation, write: Write, plan: Plan) -> tuple[str, Plan]:
+        """The recorded write and its plan, once no other process writes the same."""
+        while True:
+            try:
+                return await self._ledger.begin(write, plan), plan
+            except LeasedError:
+                if call.deadline - self._clock() < LEASE_POLL_SECONDS:
+                    raise _busy() from None
+            await asyncio.sleep(LEASE_POLL_SECONDS)
+            plan = await operation.plan()
 
     @asynccontextmanager
     async def _alone(self, call: Call, operation: Operation) -> AsyncIterator[None]:
@@ -70,16 +104,15 @@ class Writer:
                 for key in sorted(operation.locks, key=str):
                     await held.enter_async_context(self._locks.hold(key, call.deadline - self._clock()))
             except BusyError:
-                raise UpstreamUnavailableError(
-                    "Other writes to the same object did not end in time; nothing was changed.", reason="order_busy"
-                ) from None
+                raise _busy() from None
             yield
 
     async def _keep_unchanged(self, call: Call, write: Write, plan: Plan, result: dict[str, Any]) -> dict[str, Any]:
         """Nothing was to be written; under a key the answer is kept, so that its repetition says the same."""
         if write.idempotency_key is not None:
-            write_id = await self._ledger.begin(write, plan)
-            await self._settle(call, write_id, self._ledger.done(write_id, write.tenant_id, result))
+            # It touches nothing: it counts towards no cap, and needs no lease. Its audit row is the write's.
+            call.write_id = await self._ledger.begin(replace(write, objects=0, locks=()), plan)
+            await self._settle(call, call.write_id, self._ledger.done(call.write_id, write.tenant_id, result))
         return result
 
     async def _apply(self, call: Call, operation: Operation, write: Write, plan: Plan) -> dict[str, Any]:
@@ -147,6 +180,20 @@ class Writer:
             self._logger.error(
                 "writes.outcome_not_kept", request_id=call.request_id, write_id=write_id, error=type(error).__name__
             )
+
+
+def _busy() -> UpstreamUnavailableError:
+    return UpstreamUnavailableError(
+        "Other writes to the same object did not end in time; nothing was changed.", reason="order_busy"
+    )
+
+
+def _settled_by_hand(write_id: str) -> dict[str, Any]:
+    return {
+        "status": "success",
+        "message": "This was carried out before; an operator found it, and its result was never seen. Read to see it.",
+        "write_id": write_id,
+    }
 
 
 def _plan(kept: dict[str, Any] | None) -> Plan:

@@ -23,6 +23,16 @@ def upgrade() -> None:
         sa.Column("expires_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("scope", "subject", "kind", name=op.f("pk_brakes")),
     )
+    op.create_table(
+        "write_leases",
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("write_id", sa.String(length=32), nullable=False),
+        sa.Column("process", sa.String(length=128), nullable=False),
+        sa.Column("taken_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_write_leases")),
+    )
+    with op.batch_alter_table("write_leases") as batch:
+        batch.create_index(batch.f("ix_write_leases_write_id"), ["write_id"])
     with op.batch_alter_table("audit") as batch:
         batch.add_column(sa.Column("write_id", sa.String(length=32), nullable=True))
         batch.create_index(batch.f("ix_audit_write_id"), ["write_id"])
@@ -57,4 +67,7 @@ def downgrade() -> None:
     with op.batch_alter_table("audit") as batch:
         batch.drop_index(batch.f("ix_audit_write_id"))
         batch.drop_column("write_id")
+    with op.batch_alter_table("write_leases") as batch:
+        batch.drop_index(batch.f("ix_write_leases_write_id"))
+    op.drop_table("write_leases")
     op.drop_table("brakes")

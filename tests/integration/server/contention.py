@@ -45,6 +45,11 @@ class Crowd:
     orders: Sequence[str]
     clients: int
     seed: int = 1
+    first: int = 0  # the number of the first client
+
+    @property
+    def names(self) -> list[str]:
+        return [f"c{number}" for number in range(self.first, self.first + self.clients)]
 
     async def write(self, told: Told, *, acknowledgements: int, each: int = 0) -> None:
         """Write until so many writes were acknowledged in all, and at least `each` by every client.
@@ -55,8 +60,7 @@ class Crowd:
         done = asyncio.Event()
 
         def enough() -> bool:
-            names = [f"c{number}" for number in range(self.clients)]
-            return len(told) >= acknowledgements and all(told.by_client[name] >= each for name in names)
+            return len(told) >= acknowledgements and all(told.by_client[name] >= each for name in self.names)
 
         async def client(name: str, http: httpx.AsyncClient) -> None:
             rng = random.Random(f"{self.seed}/{name}")
@@ -70,7 +74,7 @@ class Crowd:
         limits = httpx.Limits(max_connections=self.clients, max_keepalive_connections=self.clients)
         async with httpx.AsyncClient(trust_env=False, timeout=60.0, limits=limits) as http:
             async with asyncio.timeout(STARVED_SECONDS):
-                await asyncio.gather(*(client(f"c{number}", http) for number in range(self.clients)))
+                await asyncio.gather(*(client(name, http) for name in self.names))
 
     async def _one(self, http: httpx.AsyncClient, told: Told, outcome: Outcome) -> bool:
         """Write one value; returns whether the server is still there."""

@@ -153,7 +153,7 @@ def _new_order(_scene: Scene) -> Arguments:
 
 def _moved(scene: Scene) -> Arguments:
     order_id = scene.order()
-    return {"order_ids": [ID_NAMED, order_id], "destination_folder_id": scene.folder(order_id)}
+    return {"order_ids": [ABSENT, order_id], "destination_folder_id": scene.folder(order_id)}
 
 
 def _parcel(number: str = PARCEL) -> Arguments:
@@ -201,7 +201,7 @@ CALLS: dict[str, Callable[[Scene], Arguments]] = {
     "shipments_update": lambda scene: {**scene.shipment(), "changes": _parcel()},
     "shipments_delete": lambda scene: scene.shipment(),
     "shipments_batch": lambda scene: {
-        "shipments": [{"order_id": order_id, **_parcel(OWN_ID)} for order_id in (ID_NAMED, scene.order())]
+        "shipments": [{"order_id": order_id, **_parcel(OWN_ID)} for order_id in (ABSENT, scene.order())]
     },
     "products_list": lambda _: {"search": EMAIL},
     "products_get": lambda scene: {"product_id": scene.product()},
@@ -210,7 +210,7 @@ CALLS: dict[str, Callable[[Scene], Arguments]] = {
     "products_delete": lambda scene: {"product_id": scene.product()},
     "products_batch_update": lambda scene: {
         "products": [
-            {"product_id": ID_NAMED, "changes": {"name": MUG}},
+            {"product_id": ABSENT, "changes": {"name": MUG}},
             {"product_id": scene.product(), "changes": {"name": MUG}},
         ]
     },

@@ -179,7 +179,7 @@ def test_what_opens_under_no_key_is_listed_and_left(vaulted: Vaulted) -> None:
     assert done.returncode == 1
     assert "may be removed" not in done.stdout
     (line,) = done.stderr.splitlines()
-    assert f"writes/w_{7:024x}" in line
+    assert f"write w_{7:024x}" in line
     assert vaulted.bench.query("SELECT sealed_plan FROM writes WHERE id = ?", f"w_{7:024x}") == [(damaged,)]
     heads = vaulted.heads()
     assert heads.pop(vault(vaulted.keys[1]).first_head) > SEALED_WRITES

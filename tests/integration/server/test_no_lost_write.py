@@ -100,3 +100,30 @@ def test_with_the_upstream_s_rate_limit_on_no_write_is_lost_and_no_client_starve
     verify(told, journal_of(control, since, shop))
     refused = [entry for entry in control.journal(since) if entry["status"] == 429]
     assert len(refused) <= len(told), "the server keeps to OrderDesk's limit by itself"
+
+
+def test_two_servers_on_one_database_lose_no_write_of_each_other(start: StartBench, tmp_path: Path) -> None:
+    first = start(RATE_LIMIT_RPM="10000000", HTTP_TIMEOUT_SECONDS="5", CALL_DEADLINE_SECONDS="30")
+    shop, control = first.open_shop(), first.upstream.control
+    with start_bench(first.upstream, first.environment, tmp_path / "second") as second:
+        control.set_faults(Latency(milliseconds=(5, 40), match=Match(store_id=shop.account.store_id)))
+        since, told = control.last_sequence(), [Told(), Told()]
+
+        async def write() -> None:
+            crowds = [
+                Crowd(bench, shop, shop.orders[:2], 4, first=4 * number) for number, bench in enumerate((first, second))
+            ]
+            await asyncio.gather(
+                *(crowd.write(each, acknowledgements=15) for crowd, each in zip(crowds, told, strict=True))
+            )
+
+        asyncio.run(write())
+        control.clear_faults()
+    taken = applied(control.journal(since), shop.orders[:2])
+    every = Told()
+    for each in told:
+        every.acknowledged += each.acknowledged
+        every.failed += each.failed
+        every.uncertain += each.uncertain
+    verify(every, taken)
+    assert min(map(len, told)) >= 15

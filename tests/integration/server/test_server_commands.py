@@ -189,11 +189,11 @@ def test_a_tenant_is_created_once_and_its_key_shown_once(run: Run) -> None:
     assert created.returncode == 0
     assert created.stderr == ""
     (line,) = created.stdout.splitlines()
-    assert set(json.loads(line)) == {"tenant_id", "name", "key"}
+    assert set(json.loads(line)) == {"tenant_id", "name", "key", "expires_at"}
     assert "exists" in refused(run("tenant", "create", "shop"), 1)[0]
 
 
-@pytest.mark.parametrize("name", ["   ", "x" * 201])
+@pytest.mark.parametrize("name", ["   ", "x" * 201, "two\nlines"])
 def test_a_tenant_has_a_name_that_fits(name: str, run: Run, migrated_database: Path) -> None:
     assert len(refused(run("tenant", "create", name, DATABASE_URL=f"sqlite:///{migrated_database}"), 1, 2)) == 1
 

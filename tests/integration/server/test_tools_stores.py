@@ -1,9 +1,12 @@
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from harness.client import Client
 from tests.integration.server.bench import ERAS, Bench, Shop, fail, succeed
+from tests.integration.server.operating import run_command
 
 SECOND = {"store_id": "777001", "api_key": "second-key", "store_name": "Second", "label": "two"}
 
@@ -52,6 +55,75 @@ def test_a_store_is_deleted_by_id_label_or_name(by: str, bench: Bench, shop: Sho
     assert fail(client, "stores_delete", {"store_identifier": identifier})["code"] == "STORE_NOT_FOUND"
     bench.register(client, shop)
     assert succeed(client, "stores_list")["stores"] == [view(shop)]
+
+
+@pytest.mark.parametrize("by", ["id", "label", "name"])
+def test_a_deletion_under_a_key_is_answered_again_though_its_store_is_gone(
+    by: str, bench: Bench, shop: Shop, client: Client
+) -> None:
+    identifier = {"id": shop.account.store_id, "label": shop.label, "name": shop.name}[by]
+    asked = {"store_identifier": identifier, "idempotency_key": "closing"}
+    first = succeed(client, "stores_delete", asked)
+    assert first["store"] == view(shop)
+    assert succeed(client, "stores_delete", asked) == {**first, "replayed": True}
+    # The ledger and the audit log name the store by its id, however it was meant.
+    for table in ("writes", "audit"):
+        named = bench.query(
+            f"SELECT DISTINCT store_id, target FROM {table} WHERE tenant_id = ? AND tool = 'stores_delete'",
+            shop.tenant.id,
+        )
+        assert (shop.account.store_id, shop.account.store_id) in named
+        assert all(store_id in {shop.account.store_id, None} for store_id, _ in named)
+    error = fail(client, "stores_delete", {"store_identifier": "another", "idempotency_key": "closing"})
+    assert error["code"] == "CONFLICT_ERROR"
+
+
+def test_the_same_choice_under_a_key_is_answered_again_though_its_store_is_gone(shop: Shop, client: Client) -> None:
+    succeed(client, "stores_register", SECOND)
+    asked = {"identifier": "two", "idempotency_key": "choice"}
+    first = succeed(client, "stores_use_store", asked)
+    succeed(client, "stores_delete", {"store_identifier": "777001"})
+    assert succeed(client, "stores_use_store", asked) == {**first, "replayed": True}
+    assert fail(client, "stores_use_store", {"identifier": "two"})["code"] == "STORE_NOT_FOUND"
+    succeed(client, "stores_use_store", {"identifier": shop.label})
+
+
+def test_what_names_no_store_is_not_kept_in_the_audit_log(bench: Bench, client: Client) -> None:
+    for tool, name in (("stores_delete", "store_identifier"), ("stores_use_store", "identifier")):
+        assert fail(client, tool, {name: "Ada Lovelace"})["code"] == "STORE_NOT_FOUND"
+        assert bench.query("SELECT store_id, target FROM audit WHERE tool = ? ORDER BY id DESC LIMIT 1", tool) == [
+            (None, None)
+        ]
+
+
+@pytest.mark.parametrize("gone", [True, False], ids=["it happened", "it did not"])
+def test_a_deletion_whose_server_ended_is_settled_by_what_the_rows_show(
+    gone: bool,  # noqa: FBT001
+    bench: Bench,
+    shop: Shop,
+    client: Client,
+) -> None:
+    write_id = succeed(client, "stores_delete", {"store_identifier": shop.label})["write_id"]
+    if not gone:
+        bench.register(client, shop)
+    with sqlite3.connect(bench.database) as connection:
+        connection.execute(
+            "UPDATE writes SET state = 'intent', settled_at = NULL, sealed_result = NULL, "
+            "created_at = created_at - 3600000 WHERE id = ?",
+            (write_id,),
+        )
+    run_command(bench, "writes", "uncertain", "--look-up", "--tenant", shop.tenant.id)
+    assert bench.query("SELECT state FROM writes WHERE id = ?", write_id) == [("done" if gone else "uncertain",)]
+
+
+def test_a_second_deletion_at_the_same_time_finds_no_store(bench: Bench, shop: Shop) -> None:
+    def delete(number: int) -> bool:
+        with bench.connect(shop.tenant) as connected:
+            asked = {"store_identifier": shop.label, "idempotency_key": str(number)}
+            return connected.call_tool("stores_delete", asked).is_error
+
+    with ThreadPoolExecutor(4) as threads:
+        assert sorted(threads.map(delete, range(4))) == [False, True, True, True]
 
 
 def test_what_exists_already_is_a_conflict(shop: Shop, client: Client) -> None:

@@ -1,9 +1,12 @@
 """`python -m server writes`: what an operator sees of clients' writes, and takes back."""
 
+import contextlib
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,7 +14,7 @@ import pytest
 
 from harness.client import Client
 from harness.repository import REPOSITORY
-from harness.sandbox.faults import ConnectionReset, LostResponse
+from harness.sandbox.faults import ConnectionReset, ErrorInside200, Latency, LostResponse, Match
 from tests.integration.server.bench import Bench, Shop, fail, only, succeed
 
 ROUND = 100 if os.environ.get("QUARTERMASTER_FULL") else 15  # as many orders as a shop has
@@ -115,7 +118,7 @@ def test_a_dry_run_tells_what_would_change_and_leaves_the_brakes_as_they_are(
     assert done.returncode == 0
     assert f'email: "new@example.com" -> "{email}"' in done.stdout
     assert bench.upstream.applied(shop.account, since) == []
-    assert bench.query("SELECT * FROM brakes WHERE reason LIKE 'writes revert%'") == []
+    assert bench.query("SELECT * FROM audit WHERE tool LIKE 'brake.%' AND tenant_id = ?", shop.tenant.id) == []
     succeed(reader, "orders_update", {"order_id": order_id, "changes": {"email": "newer@example.com"}})
 
 
@@ -188,6 +191,123 @@ def test_an_operator_settles_what_only_a_person_can_tell(
     audited = bench.query("SELECT key_id FROM audit WHERE tool = 'writes.settle' AND target = ?", write_id)
     assert audited == [("operator",)]
     assert "replayed" not in succeed(reader, "orders_update", asked)
+
+
+def test_a_revert_that_stopped_half_way_is_completed_by_the_same_run_again(
+    bench: Bench, shop: Shop, reader: Client, faults: Callable[..., int]
+) -> None:
+    products = [str(product["id"]) for product in succeed(reader, "products_list", {"limit": 2})["products"]]
+    before = [located(bench, shop, product_id) for product_id in products]
+    changes = [{"product_id": product_id, "changes": {"location": "X"}} for product_id in products]
+    write_id = succeed(reader, "products_batch_update", {"products": changes})["write_id"]
+    path = f"/inventory-items/{products[1]}"
+    faults(ErrorInside200(match=Match(method="PUT", path_prefix=path, store_id=shop.account.store_id)))
+    (outcome,) = revert(bench, write_id, code=1)
+    assert outcome["why"].startswith("partly: 1 of 2; ")
+    assert [located(bench, shop, product_id) for product_id in products] == [before[0], "X"]
+    bench.upstream.control.clear_faults()
+    assert revert(bench, write_id)[0]["reverted"]
+    assert [located(bench, shop, product_id) for product_id in products] == before
+    assert "reverted already" in revert(bench, write_id, code=1)[0]["why"]
+
+
+def located(bench: Bench, shop: Shop, product_id: str) -> str:
+    product = bench.upstream.request(shop.account, "GET", f"/inventory-items/{product_id}")
+    return str(product["inventory_item"]["location"])
+
+
+def test_a_revert_whose_outcome_is_not_known_is_looked_up_and_completed(
+    bench: Bench, shop: Shop, reader: Client, faults: Callable[..., int]
+) -> None:
+    order_id = shop.orders[0]
+    email = bench.upstream.order(shop.account, order_id)["email"]
+    changes = {"order_id": order_id, "changes": {"email": "new@example.com"}}
+    write_id = succeed(reader, "orders_update", changes)["write_id"]
+    faults(ConnectionReset(count=1, match=only(shop, "PUT")))
+    assert not revert(bench, write_id, code=1)[0]["reverted"]
+    (row,) = bench.query("SELECT id, state FROM writes WHERE reverts = ?", write_id)
+    assert row[1] == "uncertain"
+    looked_up = writes(bench, "uncertain", "--look-up", "--tenant", shop.tenant.id)
+    assert f"{row[0]}: OrderDesk does not show it" in looked_up.stderr
+    assert "Traceback" not in looked_up.stderr
+    assert revert(bench, write_id)[0]["reverted"]
+    assert bench.upstream.order(shop.account, order_id)["email"] == email
+    assert writes(bench, "uncertain", "--tenant", shop.tenant.id).returncode == 0
+
+
+def test_a_killed_revert_is_completed_and_its_pause_released_by_the_next(
+    bench: Bench, shop: Shop, reader: Client, faults: Callable[..., int]
+) -> None:
+    orders = shop.orders[:4]
+    before = [bench.upstream.order(shop.account, order_id)["email"] for order_id in orders]
+    asked = [{"order_id": order_id, "changes": {"email": "new@example.com"}} for order_id in orders]
+    write_ids = [succeed(reader, "orders_update", each)["write_id"] for each in asked]
+    since = bench.upstream.control.last_sequence()
+    faults(Latency(milliseconds=900, match=only(shop, "PUT")))
+    command = (sys.executable, "-m", "server", "writes", "revert", *write_ids)
+    with subprocess.Popen(
+        command, env=dict(bench.environment), cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        deadline = time.monotonic() + 60
+        while not intents(bench, shop) or not bench.upstream.calls(shop.account, since, "PUT"):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.kill()
+    assert [kind for (kind,) in paused(bench, shop)] == ["revert"]
+    assert fail(reader, "orders_update", asked[0])["code"] == "READ_ONLY"
+    bench.upstream.control.clear_faults()
+    assert "Traceback" not in writes(bench, "revert", *write_ids).stderr
+    assert [bench.upstream.order(shop.account, order_id)["email"] for order_id in orders] == before
+    assert paused(bench, shop) == []
+    succeed(reader, "orders_update", asked[0])
+
+
+def intents(bench: Bench, shop: Shop) -> list[tuple[Any, ...]]:
+    query = "SELECT id FROM writes WHERE tenant_id = ? AND tool = 'writes_revert' AND state = 'intent'"
+    return bench.query(query, shop.tenant.id)
+
+
+def paused(bench: Bench, shop: Shop) -> list[tuple[Any, ...]]:
+    query = "SELECT kind FROM brakes JOIN stores ON stores.id = brakes.subject WHERE tenant_id = ?"
+    return bench.query(query, shop.tenant.id)
+
+
+def posts(shop: Shop) -> Match:
+    return Match(method="POST", store_id=shop.account.store_id)
+
+
+def test_what_was_settled_by_hand_is_answered_without_its_result_and_not_reverted(
+    bench: Bench, shop: Shop, reader: Client, faults: Callable[..., int]
+) -> None:
+    order_id = shop.orders[0]
+    folder = str(bench.upstream.order(shop.account, order_id)["folder_id"])
+    folders = [str(each["id"]) for each in succeed(reader, "stores_folders")["folders"]]
+    elsewhere = next(each for each in folders if each != folder)
+    faults(ConnectionReset(count=1, match=posts(shop)))
+    asked = {"order_ids": [order_id], "destination_folder_id": elsewhere, "idempotency_key": "k"}
+    write_id = fail(reader, "orders_move", asked)["details"]["write_id"]
+    assert writes(bench, "settle", write_id, "done").returncode == 0
+    audited = bench.query("SELECT status, error_code FROM audit WHERE write_id = ?", write_id)
+    assert audited == [("success", None)]
+    replayed = succeed(reader, "orders_move", asked)
+    assert replayed.pop("message")
+    assert replayed == {"status": "success", "write_id": write_id, "replayed": True}
+    (outcome,) = revert(bench, write_id, code=1)
+    assert "its result was not seen" in outcome["why"]
+
+
+def test_a_write_that_is_under_way_is_neither_settled_nor_looked_up(bench: Bench, shop: Shop, reader: Client) -> None:
+    added = succeed(reader, "order_items_add", {"order_id": shop.orders[0], "name": "Cup", "price": 3, "quantity": 1})
+    write_id = added["write_id"]
+    with contextlib.closing(sqlite3.connect(bench.database)) as connection, connection:
+        # As if the write had only begun, and would not end before the commands have.
+        late = "UPDATE writes SET state = 'intent', settled_at = NULL, created_at = created_at + 600000 WHERE id = ?"
+        connection.execute(late, (write_id,))
+    settled = writes(bench, "settle", write_id, "failed")
+    assert (settled.returncode, "may still be under way" in settled.stderr) == (1, True)
+    looked_up = writes(bench, "uncertain", "--look-up", "--tenant", shop.tenant.id)
+    assert (looked_up.returncode, f"{write_id}: it may still be under way" in looked_up.stderr) == (1, True)
+    assert bench.query("SELECT state FROM writes WHERE id = ?", write_id) == [("intent",)]
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,7 @@ def test_its_manifest_says_what_is_in_it(snapshot: Snapshot) -> None:
         "stores": 0,
         "tenant_keys": 0,
         "tenants": 1,
+        "write_leases": 0,
         "writes": UPDATES,
     }
     assert manifest.rows == 2 * UPDATES + 3

@@ -16,21 +16,23 @@ from server.errors import (
     WriteUncertainError,
 )
 from server.storage.database import Database
-from server.storage.tables import audit, writes
+from server.storage.tables import audit, write_leases, writes
 from server.tenancy.tenants import Tenants
 from server.tenancy.vault import Vault
 from server.writes import ledger as ledger_module
+from server.writes.leases import LeasedError, Leases, Process
 from server.writes.ledger import HOUR_MILLISECONDS, KEPT_MILLISECONDS, Earlier, Write, WriteLedger, digest
 from server.writes.operation import Plan
 
 RESULT = {"status": "success", "order": {"id": "1", "email": "secret-customer@example.com"}, "message": "done"}
 PLAN = Plan({"id": "1", "city": "secret-town"}, {"id": "1", "city": "York"})
 CAP = 5
+LEASES = Leases.of_this_process(45)
 
 
 @pytest.fixture
 def ledger(database: Database, vault: Vault) -> WriteLedger:
-    return WriteLedger(database, vault, Brakes(database, cap=CAP))
+    return WriteLedger(database, vault, Brakes(database, cap=CAP), LEASES)
 
 
 @pytest.fixture
@@ -84,17 +86,72 @@ async def test_a_request_without_a_key_is_never_a_repetition(ledger: WriteLedger
     assert await ledger.replay(keyless) is None
 
 
-@pytest.mark.parametrize(
-    "other", [{"store_id": "200"}, {"tool": "orders_create"}, {"idempotency_key": "key-2"}], ids=str
-)
-async def test_a_key_is_known_within_its_store_and_tool_alone(
-    other: dict[str, str], ledger: WriteLedger, write: Write
-) -> None:
+@pytest.mark.parametrize("other", [{"tool": "orders_create"}, {"idempotency_key": "key-2"}], ids=str)
+async def test_a_key_is_known_within_its_tool_alone(other: dict[str, str], ledger: WriteLedger, write: Write) -> None:
     await carry_out(ledger, write)
     elsewhere = replace(write, **other)  # type: ignore[arg-type]
     assert await ledger.replay(elsewhere) is None
     await carry_out(ledger, elsewhere)
     assert await result(ledger, write) == RESULT
+
+
+async def test_a_request_of_unknown_outcome_does_not_become_new_by_waiting(
+    ledger: WriteLedger, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_id = await ledger.begin(write, PLAN)
+    later = now_milliseconds() + 2 * KEPT_MILLISECONDS
+    monkeypatch.setattr(ledger_module, "now_milliseconds", lambda: later)
+    earlier = await ledger.replay(write)
+    assert earlier is not None
+    assert (earlier.write_id, earlier.result) == (write_id, None)
+
+
+async def test_what_was_made_again_since_is_not_found_for_the_first(
+    ledger: WriteLedger, write: Write, database: Database
+) -> None:
+    keyless = replace(write, idempotency_key=None)
+    first = await row(database, await ledger.begin(keyless, PLAN))
+    assert not await ledger.superseded(first)
+    other = await ledger.begin(replace(keyless, digest=b"e" * 32), PLAN)
+    assert not await ledger.superseded(first)
+    again = await ledger.begin(keyless, PLAN)
+    assert await ledger.superseded(first)
+    await ledger.failed(again, OrderDeskError("refused"))
+    assert not await ledger.superseded(first)
+    assert other != again
+
+
+async def row(database: Database, write_id: str) -> Any:
+    async with database.read() as connection:
+        return (await connection.execute(select(writes).where(writes.c.id == write_id))).one()
+
+
+async def test_what_one_process_writes_no_other_begins_to_write(
+    ledger: WriteLedger, write: Write, database: Database, vault: Vault
+) -> None:
+    locked = replace(write, idempotency_key=None, locks=(("u", ("orders", "1")), ("u", ("orders", "2"))))
+    other = WriteLedger(database, vault, Brakes(database, cap=CAP), Leases(Process("elsewhere", 1, "1"), 60_000))
+    write_id = await ledger.begin(locked, PLAN)
+    with pytest.raises(LeasedError):
+        await other.begin(replace(locked, locks=locked.locks[1:]), PLAN)
+    await other.begin(replace(locked, locks=(("u", ("orders", "3")),)), PLAN)
+    await ledger.done(write_id, write.tenant_id, RESULT)
+    await other.begin(locked, PLAN)
+
+
+@pytest.mark.parametrize("holder", ["ended", "too old"])
+async def test_a_lease_of_nobody_is_taken_over(
+    holder: str, ledger: WriteLedger, write: Write, database: Database, vault: Vault
+) -> None:
+    locked = replace(write, idempotency_key=None, locks=(("u", ("orders", "1")),))
+    this = Process.this()
+    ended = replace(this, started="0.00")  # its id was given to another process since
+    gone = Leases(ended if holder == "ended" else Process("elsewhere", 1, "1"), 60_000)
+    await WriteLedger(database, vault, Brakes(database, cap=CAP), gone).begin(locked, PLAN)
+    if holder == "too old":
+        async with database.write() as connection:
+            await connection.execute(update(write_leases).values(taken_at=now_milliseconds() - 61_000))
+    await ledger.begin(locked, PLAN)
 
 
 async def test_a_key_of_one_tenant_means_nothing_to_another(
@@ -221,11 +278,12 @@ async def test_results_hold_customers_data_and_are_sealed(
 
 
 def test_a_digest_tells_requests_apart_and_not_spellings_of_one() -> None:
-    same = digest("1", {"a": 1, "b": {"c": [1, 2], "d": None}})
-    assert digest("1", {"b": {"d": None, "c": [1, 2]}, "a": 1}) == same
-    others: list[tuple[str, dict[str, Any]]] = [
-        ("2", {"a": 1, "b": {"c": [1, 2], "d": None}}),
-        ("1", {"a": 1}),
-        ("1", {"a": 1, "b": {"c": [2, 1]}}),
+    same = digest("s", "1", {"a": 1, "b": {"c": [1, 2], "d": None}})
+    assert digest("s", "1", {"b": {"d": None, "c": [1, 2]}, "a": 1}) == same
+    others: list[tuple[str, str, dict[str, Any]]] = [
+        ("t", "1", {"a": 1, "b": {"c": [1, 2], "d": None}}),
+        ("s", "2", {"a": 1, "b": {"c": [1, 2], "d": None}}),
+        ("s", "1", {"a": 1}),
+        ("s", "1", {"a": 1, "b": {"c": [2, 1]}}),
     ]
-    assert len({same, *(digest(*other) for other in others)}) == 4
+    assert len({same, *(digest(*other) for other in others)}) == 5

@@ -86,6 +86,20 @@ def test_a_restart_keeps_tenant_and_store(checkout: Checkout) -> None:
         assert file.stat().st_mode & 0o777 == 0o600
 
 
+def test_the_tools_offered_can_be_chosen(checkout: Checkout) -> None:
+    offered = {}
+    for toolsets in ("", "stores", "all"):
+        chosen = ("--toolsets", toolsets) if toolsets else ()
+        with checkout.start("serve", "--port", "0", "--fresh", *chosen) as process:
+            with connect(*endpoint(introduction(process))) as client:
+                offered[toolsets] = {tool["name"] for tool in client.list_tools()}
+            end(process)
+    assert offered["stores"] < offered[""] < offered["all"]
+    refused = checkout.run("serve", "--port", "0", "--toolsets", "everything")
+    assert refused.returncode == 2
+    assert "TOOLSETS" in refused.stderr
+
+
 def test_a_second_one_in_the_same_folder_is_refused_unless_it_keeps_nothing(checkout: Checkout) -> None:
     with checkout.start("serve", "--port", "0") as first:
         first_url, first_key = endpoint(introduction(first))

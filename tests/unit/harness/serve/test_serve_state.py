@@ -41,14 +41,15 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 
 def test_options_are_read_from_text() -> None:
-    read = parse_options(port="0", orders="100000", database="", fresh=True)
-    assert read == Options(port=0, orders=100_000, database=None, fresh=True)
+    read = parse_options(port="0", orders="100000", database="", fresh=True, toolsets="")
+    assert read == Options(port=0, orders=100_000, database=None, fresh=True, toolsets=None)
+    assert parse_options(port="0", orders="1", database="", fresh=True, toolsets="all").toolsets == "all"
 
 
 @pytest.mark.parametrize("text", ["", "abc", "-1", "1.5", "1e3", "65536", "٣", "9" * 5000])
 def test_a_port_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match=r"^--port must be a whole number from 0 to 65535, not "):
-        parse_options(port=text, orders="1", database="", fresh=False)
+        parse_options(port=text, orders="1", database="", fresh=False, toolsets="")
 
 
 def test_the_configurations_can_be_pasted() -> None:

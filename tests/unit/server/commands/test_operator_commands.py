@@ -23,6 +23,7 @@ from server.telemetry.metrics import Metrics
 from server.tenancy import erasure
 from server.tenancy.stores import Stores
 from server.tenancy.vault import Vault
+from server.writes.leases import Leases
 from server.writes.ledger import Write, WriteLedger
 from server.writes.operation import Plan
 from tests.unit.server.parts import Recorded
@@ -102,7 +103,7 @@ def shop(command: Command, database_file: Path) -> Shop:
         vault = Vault(MASTER_KEY)
         try:
             await Stores(database, vault).register(created["tenant_id"], "100", "api-key", "Main shop", "main")
-            ledger = WriteLedger(database, vault, Brakes(database, cap=10))
+            ledger = WriteLedger(database, vault, Brakes(database, cap=10), Leases.of_this_process(45))
             write = Write(
                 created["tenant_id"], key_id, "r", "orders_update", "100", None, "7", bytes(32), {"city": "York"}
             )
@@ -168,9 +169,9 @@ def test_what_is_in_force_is_told_after_every_change(command: Command, shop: Sho
             "no tenant has the id or name 'nobody'",
         ),
         (["brake", "pull", "read-only", "--reason", "x", "--store", "canary-shop", "no"], "has no store 'no'"),
-        (["brake", "release", "read-only"], "no such brake"),
-        (["brake", "cap", "canary-shop", "--default"], "no such brake"),
-        (["tenant", "resume", "canary-shop"], "no such brake"),
+        (["brake", "release", "read-only"], "the whole server has no read-only brake of its own"),
+        (["brake", "cap", "canary-shop", "--default"], "tenant canary-shop has no cap of its own"),
+        (["tenant", "resume", "canary-shop"], "tenant canary-shop is not suspended"),
         (["key", "create", "nobody"], "no tenant"),
         (["key", "revoke", "nothing", "--reason", "x"], "no key has the id 'nothing'"),
         (["key", "expire", "nothing", "--in", "2h"], "no key"),
@@ -194,12 +195,18 @@ def test_what_cannot_be_done_is_told_in_one_line_and_changes_nothing(
         ["brake", "pull", "read-only", "--reason", " "],
         ["brake", "pull", "read-only", "--reason", "x" * 201],
         ["brake", "pull", "read-only", "--reason", "x", "--for", "soon"],
+        ["brake", "pull", "read-only", "--reason", "x", "--for", "0s"],
         ["brake", "pull", "read-only", "--reason", "x", "--tenant", "a", "--store", "a", "b"],
         ["brake", "cap", "a", "5"],
         ["brake", "cap", "a", "-1", "--reason", "x"],
         ["brake", "cap", "a", "many", "--reason", "x"],
         ["brake", "cap", "a", "5", "--default"],
         ["key", "create", "a", "--expires", "99999d"],
+        ["key", "create", "a", "--expires", "0d"],
+        ["tenant", "create", "a", "--expires", "0d"],
+        ["tenant", "create", "a\nb"],
+        ["tenant", "create", "a\x1b[31mb"],
+        ["tenant", "create", "a\u2028b"],
         ["key", "expire", "a", "--at", "tomorrow"],
         ["key", "expire", "a", "--at", "9999-01-01"],
         ["key", "expire", "a"],
@@ -240,6 +247,9 @@ def test_a_rotation_prints_the_new_key_and_the_others_ends(command: Command, sho
     assert lines[2].startswith(f"Key {shop.key_id} works until ")
     assert "--now" in command("key", "rotate", shop.name).refusal
     assert len(command("key", "rotate", shop.name, "--now", "--json").json["expiring"]) == 2
+    ended = command("key", "rotate", shop.name, "--now", "--overlap", "0s").out.splitlines()[2:]
+    assert len(ended) == 3
+    assert all(line.endswith(" has ended.") for line in ended)
 
 
 def test_revoking_the_last_key_says_that_there_is_none(command: Command, shop: Shop) -> None:
@@ -254,6 +264,64 @@ def test_an_end_can_be_a_date_or_a_time_from_now(command: Command, shop: Shop) -
     assert at == "2100-01-31T16:00:00.000+00:00"
     assert command("key", "expire", shop.key_id, "--in", "2h").code == 0
     assert "past" in command("key", "expire", shop.key_id, "--at", "2020-01-01").refusal
+
+
+def test_a_tenant_is_told_as_json_and_its_key_can_end(
+    command: Command, query: Callable[..., list[Any]], shop: Shop
+) -> None:
+    for arguments in (["trial", "--expires", "30d"], ["other-trial", "--expires", "30d", "--json"]):
+        created = command("tenant", "create", *arguments).json
+        assert set(created) == {"tenant_id", "name", "key", "expires_at"}
+        ((lives,),) = query("SELECT expires_at - created_at FROM tenant_keys WHERE id = ?", created["key"][3:19])
+        assert lives == pytest.approx(30 * 86_400_000, abs=60_000)
+    assert command("tenant", "create", "for-ever").json["expires_at"] is None
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["brake", "pull", "read-only"],
+        ["brake", "pull", "read-only", "--tenant", "canary-shop", "--for", "1h"],
+        ["tenant", "suspend", "canary-shop"],
+        ["brake", "cap", "canary-shop", "5"],
+    ],
+)
+def test_what_a_brake_replaces_is_told(arguments: list[str], command: Command, shop: Shop) -> None:
+    first = command(*arguments, "--reason", "the first", "--json").json
+    assert "replaced" not in first
+    again = command(*arguments, "--reason", "the second").out.splitlines()
+    assert again[1].startswith("Replaced: ")
+    assert again[1].endswith(": the first")
+    assert ("until released" in again[1]) is ("--for" not in arguments)
+    third = command(*arguments, "--reason", "the third", "--json").json
+    assert third["replaced"]["reason"] == "the second"
+    assert (third["replaced"]["expires_at"] is None) is ("--for" not in arguments)
+    assert [brake["reason"] for brake in third["in_force"]] == ["the third"]
+
+
+def test_a_brake_that_has_let_go_by_itself_is_not_replaced(
+    command: Command, shop: Shop, query: Callable[..., list[Any]]
+) -> None:
+    command("brake", "pull", "read-only", "--reason", "the first", "--for", "1h")
+    query("UPDATE brakes SET expires_at = 1")
+    assert "Replaced" not in command("brake", "pull", "read-only", "--reason", "the second").out
+
+
+def test_tables_fit_a_screen(command: Command, shop: Shop) -> None:
+    command("tenant", "create", "n" * 200)
+    command("brake", "pull", "read-only", "--store", shop.name, "main", "--reason", "x")
+    command("tenant", "suspend", shop.name, "--reason", "x")
+    command("brake", "cap", shop.name, "1000", "--reason", "x")
+    command("key", "create", shop.name, "--expires", "90d")
+    for arguments in (("tenant", "list"), ("key", "list", shop.name)):
+        heads, *lines = command(*arguments).out.splitlines()
+        assert heads == heads.upper()
+        assert len(lines) == 2
+        assert all(len(line) <= 80 for line in (heads, *lines)), lines
+        assert re.search(r" \d{4}-\d\d-\d\d \d\d:\d\d( |$)", lines[0])
+    assert "  suspended," in command("tenant", "list").out
+    assert "..." in command("tenant", "list").out
+    assert "..." not in command("tenant", "list", "--json").out
 
 
 def test_tenants_are_listed_with_what_they_have(command: Command, shop: Shop) -> None:
@@ -276,7 +344,10 @@ def test_an_export_holds_everything_but_what_proves_an_identity(
     file = tmp_path / "export.json"
     command("brake", "cap", shop.name, "10", "--reason", "c")
     command("tenant", "create", "stranger")
-    assert "1 keys, 1 stores, 1 brakes, 1 writes" in command("tenant", "export", shop.name, "--output", str(file)).out
+    assert (
+        ": 1 key, 1 store, 1 brake, 1 write, 4 audit rows."
+        in command("tenant", "export", shop.name, "--output", str(file)).out
+    )
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     document = json.loads(file.read_text())
     assert document["tenant"] == {**document["tenant"], "id": shop.tenant_id, "name": shop.name}
@@ -306,7 +377,7 @@ def test_an_export_of_what_does_not_open_says_so(
     query("UPDATE writes SET sealed_plan = randomblob(80)")
     printed = command("tenant", "export", shop.name, "--output", str(tmp_path / "export.json"))
     assert printed.code == 1
-    assert "1 plans and results open under no master key" in printed.err
+    assert "1 plan or result opens under no master key" in printed.err
     (write,) = json.loads((tmp_path / "export.json").read_text())["writes"]
     assert (write["plan"], write["result"]["message"]) == (None, "customer-canary")
 
@@ -352,23 +423,84 @@ def test_a_tenant_with_a_write_under_way_is_not_erased(
     assert query("SELECT count(*) FROM writes") == [(1,)]
 
 
+@pytest.fixture
+def ring(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Put keys into MASTER_KEY, in that order."""
+
+    def put(*keys: bytes) -> None:
+        monkeypatch.setenv("MASTER_KEY", " ".join(base64.urlsafe_b64encode(key).decode() for key in keys))
+
+    return put
+
+
+def fingerprint(key: bytes) -> str:
+    return Vault(key).first_head[1:].hex()
+
+
+NEW = os.urandom(32)
+OLD_SHOWN, NEW_SHOWN = fingerprint(MASTER_KEY), fingerprint(NEW)
+
+
 def test_the_rotation_of_the_master_key_says_what_may_be_removed(
-    command: Command, shop: Shop, monkeypatch: pytest.MonkeyPatch
+    command: Command, shop: Shop, ring: Callable[..., None]
 ) -> None:
-    old, new = (base64.urlsafe_b64encode(key).decode() for key in (MASTER_KEY, os.urandom(32)))
-    monkeypatch.setenv("MASTER_KEY", new)
+    ring(NEW)
     printed = command("key", "rotate-master")
     assert (printed.code, len(printed.err.splitlines())) == (1, 4)
     assert "may be removed" not in printed.out
-    monkeypatch.setenv("MASTER_KEY", f"{new} {old}")
-    lines = command("key", "rotate-master").out.splitlines()
-    assert lines[0] == "4 sealed values, 4 of them sealed anew."
-    assert "may be removed" in lines[1]
-    monkeypatch.setenv("MASTER_KEY", new)
+    assert f"tenant {shop.name}, store 100: the API key was sealed under another master key" in printed.err
+    assert f"tenant {shop.name}: the hash of key {shop.key_id} was sealed" in printed.err
+    ring(NEW, MASTER_KEY)
+    for resealed in (4, 0):  # the second time it goes by what the first one left in the audit
+        assert command("key", "rotate-master").out.splitlines() == [
+            f"4 sealed values, {resealed} of them sealed anew.",
+            "The keys in MASTER_KEY, by fingerprint:",
+            f"  {NEW_SHOWN} seals 4 values and, as the first, what is new",
+            f"  {OLD_SHOWN} seals 0 values",
+            f"Everything is under {NEW_SHOWN}: {OLD_SHOWN} may be removed from MASTER_KEY.",
+            "Keep what you remove somewhere safe: backups made before now need it.",
+        ]
+    ring(NEW)
     assert command("key", "rotate-master", "--json").json == {
         "examined": 4,
         "resealed": 0,
         "left": 0,
         "unreadable": [],
+        "keys": [{"fingerprint": NEW_SHOWN, "first": True, "values": 4, "replaced": False}],
     }
     assert command("tenant", "list", "--json").json["tenants"][0]["name"] == shop.name
+
+
+def test_a_new_master_key_that_is_not_first_is_noticed_and_no_key_called_superfluous(
+    command: Command, shop: Shop, ring: Callable[..., None]
+) -> None:
+    def refuses_to_name_any() -> None:
+        out = command("key", "rotate-master").out
+        assert "may be removed" not in out
+        assert f"Do not remove {OLD_SHOWN}" in out
+        assert "the order in MASTER_KEY is wrong" in out
+
+    ring(MASTER_KEY, NEW)
+    refuses_to_name_any()
+    earlier = os.urandom(32)
+    ring(earlier, MASTER_KEY)
+    command("key", "rotate-master")
+    ring(MASTER_KEY, earlier)
+    assert f"{fingerprint(earlier)} may be removed" in command("key", "rotate-master").out
+    ring(MASTER_KEY, NEW)  # there was a run to the first key, but not from this one
+    refuses_to_name_any()
+
+
+def test_the_check_shows_what_each_master_key_seals(command: Command, shop: Shop, ring: Callable[..., None]) -> None:
+    ring(NEW, MASTER_KEY)
+    found = json.loads(command("check", "--json").out)["checks"]
+    said = [finding["message"] for finding in found if finding["check"] == "master key"]
+    assert said == [
+        "opens 1 store key, 1 tenant key, and the writes",
+        f"{NEW_SHOWN} seals 0 values and, as the first, what is new",
+        f"{OLD_SHOWN} seals 4 values",
+    ]
+    ring(NEW)
+    printed = command("check")
+    assert printed.code == 1
+    assert f"tenant {shop.name}, store 100: the API key was sealed under another master key" in printed.out

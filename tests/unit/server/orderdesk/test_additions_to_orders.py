@@ -6,7 +6,7 @@ from server.errors import WriteUncertainError
 from server.orderdesk.append import NEW_ITEM, Append
 from server.orderdesk.kinds import ORDER, Reference
 from server.writes.operation import Plan
-from tests.unit.server.orderdesk.seats import FakeSeat, no_revision
+from tests.unit.server.orderdesk.seats import LIMITED, FakeSeat, no_revision
 
 TRAY = {"name": "Oak Tray", "quantity": 2}
 
@@ -52,3 +52,19 @@ async def test_a_confirmation_that_does_not_show_the_item_is_uncertain() -> None
     with pytest.raises(WriteUncertainError):
         await adding(desk).apply(await adding(desk).plan(), no_revision)
     assert desk.written == [("POST", "/orders/{id}/order-items", "5", TRAY)]
+
+
+async def test_what_somebody_added_while_ours_waited_is_not_taken_for_ours() -> None:
+    def reply(_body: Any) -> Any:
+        if len(desk.written) == 1:
+            desk.orders |= held(a=TRAY, b=TRAY)
+            return LIMITED
+        return WriteUncertainError("lost")
+
+    desk = FakeSeat(held(a=TRAY), reply)
+    operation = adding(desk)
+    with pytest.raises(WriteUncertainError):
+        await operation.apply(await operation.plan(), desk.revise)
+    (plan,) = desk.revised
+    assert plan.before == {"alike": ["a", "b"]}
+    assert await operation.look_up(plan) is None

@@ -5,7 +5,7 @@ import pytest
 from server.errors import ConflictError, OrderDeskError, ToolError, UpstreamUnavailableError, WriteUncertainError
 from server.orderdesk.create import Create, Find
 from server.orderdesk.kinds import ORDER
-from tests.unit.server.orderdesk.seats import FakeSeat, no_revision
+from tests.unit.server.orderdesk.seats import LIMITED, FakeSeat, no_revision
 
 BODY = {"source_id": "7"}
 
@@ -56,6 +56,12 @@ async def test_a_confirmation_without_the_object_is_uncertain_and_says_what_to_l
 async def test_a_refusal_is_a_conflict_when_somebody_created_the_same_meanwhile() -> None:
     with pytest.raises(ConflictError) as refused:
         await outcome(OrderDeskError("No"), finding(None, {"id": "12"}))
+    assert refused.value.details["existing_id"] == "12"
+
+
+async def test_what_somebody_created_while_ours_waited_is_a_conflict() -> None:
+    with pytest.raises(ConflictError) as refused:
+        await outcome(LIMITED, finding(None, {"id": "12"}))
     assert refused.value.details["existing_id"] == "12"
 
 

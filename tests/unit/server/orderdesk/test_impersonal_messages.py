@@ -88,7 +88,7 @@ def answer(status: int, message: object) -> httpx.Response:
 @pytest.mark.parametrize(
     ("response", "error", "told"),
     [
-        (answer(200, "Ada Lovelace Not Found"), NotFoundError, "[…] Not Found"),
+        (answer(200, "Order of Ada Lovelace Not Found"), NotFoundError, "Order of […] Not Found"),
         (answer(404, "Ada"), NotFoundError, "OrderDesk does not know it."),
         (answer(200, "Ada Lovelace (ada@example.com)"), OrderDeskError, "OrderDesk refused the request."),
         (answer(400, "Invalid email ada@example.com"), OrderDeskError, "Invalid email […]"),

@@ -1,4 +1,5 @@
 import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,12 +8,13 @@ from hypothesis import strategies as st
 
 from server.errors import ArgumentsError
 from server.orderdesk import kinds
-from server.orderdesk.merge import NOTE_LIMIT, differences
+from server.orderdesk import merge as merge_module
+from server.orderdesk.merge import NOTE_LIMIT, alike, differences
 from server.orderdesk.merge import merge as merge_by
 from tests.unit.server.parts import seeded
 
 NOW = "2026-11-23 10:00:00"
-RULES = kinds.ORDER.rules
+RULES = replace(kinds.ORDER.rules, parts={})  # how maps merge has nothing to do with their keys' names
 LIMITS, READ_ONLY_FIELDS, WRITABLE_FIELDS = RULES.limits, RULES.read_only, RULES.writable
 
 
@@ -237,7 +239,7 @@ def test_a_read_only_field_is_refused_with_the_reason(name: str) -> None:
 
 def test_the_read_only_fields_are_those_of_orderdesk() -> None:
     totals = {"quantity_total", "weight_total", "product_total", "discount_total", "order_total"}
-    assert set(READ_ONLY_FIELDS) == totals | {"id", "date_added", "date_updated", "order_shipments"}
+    assert set(READ_ONLY_FIELDS) == totals | {"id", "date_added", "date_updated", "order_shipments", "folder_id"}
     assert not WRITABLE_FIELDS & set(READ_ONLY_FIELDS)
 
 
@@ -280,3 +282,65 @@ def test_a_note_holds_at_most_2000_characters() -> None:
 def test_an_order_that_exceeds_a_limit_already_may_be_changed_elsewhere() -> None:
     order = {"id": "1", "email": "a", "order_metadata": {"old": "x" * 3_000}}
     assert merge(order, {"email": "b"}, NOW)["email"] == "b"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("5", 5), ("5.00", 5.0), ("-0.50", -0.5), ("", None), ([], {}), ("", {"a": None}), ([{"n": "1.0"}], [{"n": 1}])],
+    ids=str,
+)
+def test_a_value_is_known_in_orderdesks_spelling(one: object, other: object) -> None:
+    assert alike(one, other)
+    assert alike(other, one)
+    assert merge_module.shows({"f": one}, {"f": other})
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("01234", "1234"),
+        ("1E3", "1000"),
+        ("1_0", "10"),
+        (" 5", "5"),
+        ("+5", "5"),
+        ("5.", "5"),
+        (".5", "0.5"),
+        ("\u0665", "5"),
+        ("Infinity", "inf"),
+        ("5\n", "5"),
+    ],
+    ids=repr,
+)
+def test_a_code_is_no_number(one: str, other: str) -> None:
+    assert not alike(one, other)
+    assert not merge_module.shows({"f": one}, {"f": other})
+
+
+@pytest.mark.parametrize(
+    ("less", "more"),
+    [({"a": 1}, {"a": 1, "b": 2}), ([], {"a": 1}), ("", {"a": 1}), ([1], [1, 2]), ([{"a": 1}], [{"a": 1, "b": 2}])],
+    ids=str,
+)
+def test_what_holds_more_is_not_alike(less: object, more: object) -> None:
+    assert not alike(less, more)
+    assert not alike(more, less)
+
+
+@pytest.mark.parametrize(
+    ("changes", "refused"),
+    [
+        ({"shipping": {"citty": "Leeds"}}, {"changes.shipping.citty": "is no field of shipping; did you mean 'city'?"}),
+        ({"customer": {"bogus": 1}}, {"changes.customer.bogus": "is no field of customer"}),
+        ({"folder_id": 5}, {"changes.folder_id": "is changed with orders_move, which runs the folder's rules"}),
+    ],
+    ids=str,
+)
+def test_what_orderdesk_would_drop_without_a_word_is_refused(changes: dict[str, Any], refused: dict[str, str]) -> None:
+    with pytest.raises(ArgumentsError) as error:
+        merge_by(kinds.ORDER.rules, ORDER, changes, NOW)
+    assert error.value.details["invalid_fields"] == refused
+
+
+def test_a_field_of_an_address_that_an_order_has_already_may_be_written() -> None:
+    order = {**ORDER, "shipping": {**ORDER["shipping"], "building": "A"}}
+    assert merge_by(kinds.ORDER.rules, order, {"shipping": {"building": "B"}}, NOW)["shipping"]["building"] == "B"

@@ -2,10 +2,17 @@ from typing import Any
 
 import pytest
 
-from server.errors import NotFoundError, OrderDeskError, ToolError, UpstreamUnavailableError, WriteUncertainError
+from server.errors import (
+    NotFoundError,
+    OrderDeskError,
+    RateLimitError,
+    ToolError,
+    UpstreamUnavailableError,
+    WriteUncertainError,
+)
 from server.orderdesk.move import Move
 from server.writes.operation import Plan
-from tests.unit.server.orderdesk.seats import FakeSeat, no_revision
+from tests.unit.server.orderdesk.seats import LIMITED, RETRIES, FakeSeat, no_revision
 
 
 def order(number: int, folder: int | str) -> dict[str, Any]:
@@ -85,6 +92,51 @@ async def test_an_order_that_is_not_clearly_moved_is_looked_at(answer: dict[str,
     if folder == 10:
         assert result["results"][1]["message"] == ("Locked" if answer else "OrderDesk did not move it")
         assert result["message"] == "1 of 2 orders moved to folder 20, 1 failed"
+
+
+async def test_an_order_that_a_rule_may_have_moved_on_is_neither_moved_nor_failed() -> None:
+    def reply(_body: Any) -> dict[str, Any]:
+        desk.orders["2"] = order(2, 30)
+        return {"results": [{"order_id": "1", "original_folder_id": 10}, {"order_id": "2", "message": "Order Moved"}]}
+
+    desk = FakeSeat(HELD, reply)
+    operation = move(desk, "1", "2")
+    with pytest.raises(WriteUncertainError, match="order 2"):
+        await operation.apply(await operation.plan(), no_revision)
+
+
+async def test_after_a_wait_only_what_is_not_there_by_then_is_sent_and_the_plan_is_kept_anew() -> None:
+    def reply(body: Any) -> Any:
+        if len(desk.written) == 1:
+            desk.orders |= {"1": order(1, 20), "2": order(2, 15)}
+            return LIMITED
+        return {"results": [{"order_id": number, "original_folder_id": 15} for number in body["order_id_list"]]}
+
+    desk = FakeSeat(HELD, reply)
+    operation = move(desk, "1", "2")
+    result = await operation.apply(await operation.plan(), desk.revise)
+    assert [body["order_id_list"] for *_, body in desk.written] == [["1", "2"], ["2"]]
+    assert [plan.before for plan in desk.revised] == [{"1": order(1, 20), "2": order(2, 15)}]
+    assert statuses(result) == {"1": "unchanged", "2": "moved"}
+
+
+async def test_after_a_wait_in_which_others_moved_them_all_nothing_is_sent() -> None:
+    def reply(_body: Any) -> Any:
+        desk.orders["1"] = order(1, 20)
+        return LIMITED
+
+    desk = FakeSeat(HELD, reply)
+    operation = move(desk, "1")
+    assert statuses(await operation.apply(await operation.plan(), desk.revise)) == {"1": "unchanged"}
+    assert len(desk.written) == len(desk.revised) == 1
+
+
+async def test_what_is_refused_unread_each_time_ends_with_the_reason() -> None:
+    desk = FakeSeat(HELD, lambda _: LIMITED)
+    operation = move(desk, "1")
+    with pytest.raises(RateLimitError):
+        await operation.apply(await operation.plan(), no_revision)
+    assert len(desk.written) == RETRIES + 1
 
 
 @pytest.mark.parametrize("results", [[], None, "nonsense", [5], [{"order_id": "1", "message": "Locked"}]], ids=str)

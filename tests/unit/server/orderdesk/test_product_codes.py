@@ -36,6 +36,16 @@ async def test_the_product_with_exactly_this_code_is_found(products: int, says_t
     assert await look_for(Shelf(products, says_total=says_total), "wanted") is None
 
 
+async def test_a_code_of_digits_is_found_though_orderdesk_shows_it_as_a_number() -> None:
+    class Numbered(Shelf):
+        async def list(self, _kind: Kind, *, parameters: dict[str, str]) -> dict[str, Any]:
+            assert parameters
+            return {"inventory_items": [{"id": 1, "code": 4711}], "total_records": 1}
+
+    found = await look_for(Numbered(1), "4711")
+    assert found is not None
+
+
 async def test_in_a_store_of_more_products_than_are_looked_at_none_is() -> None:
     shelf = Shelf(CODES_LOOKED_AT + 1)
     assert await look_for(shelf) is None

@@ -22,6 +22,7 @@ BEFORE = held(a="n/a", b="1")
     ("now", "wanted", "found"),
     [
         pytest.param({**BEFORE, **held(c="2")}, [shipment("2")], ["c"], id="a new number"),
+        pytest.param({**BEFORE, "c": shipment(2)}, [shipment("2")], ["c"], id="a new number, shown as one"),  # type: ignore[arg-type]
         pytest.param({**BEFORE, **held(c="n/a")}, [shipment()], ["c"], id="one without"),
         pytest.param({**BEFORE, **held(c="3", d="2")}, [shipment("2")], ["d"], id="beside another's"),
         pytest.param({**BEFORE, **held(c="n/a", d="n/a")}, [shipment(), shipment()], ["c", "d"], id="two alike"),

@@ -1,5 +1,7 @@
+import os
 import shutil
 import sqlite3
+import stat
 from contextlib import closing
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from sqlalchemy import create_engine
 from server.storage.migrate import MIGRATIONS, configuration, upgrade
 from server.storage.tables import HEAD, metadata
 
-TABLES = {"audit", "brakes", "stores", "tenant_keys", "tenants", "writes"}
+TABLES = {"audit", "brakes", "stores", "tenant_keys", "tenants", "write_leases", "writes"}
 
 
 @pytest.fixture
@@ -43,6 +45,28 @@ def test_a_fresh_database_goes_all_the_way_up_in_a_folder_that_does_not_exist_ye
     upgrade(url(path))
     assert tables(path) == TABLES
     assert revision(path) == HEAD
+
+
+def test_a_new_database_and_its_log_are_for_the_owner_alone(path: Path) -> None:
+    umask = os.umask(0)
+    try:
+        upgrade(url(path))
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute("INSERT INTO tenants VALUES ('t', 'shop', 1)")
+            connection.commit()
+            modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
+    finally:
+        os.umask(umask)
+    assert modes == {"app.db": 0o600, "app.db-wal": 0o600, "app.db-shm": 0o600}
+
+
+def test_a_database_that_is_there_keeps_its_mode(path: Path) -> None:
+    path.parent.mkdir(parents=True)
+    path.touch()
+    path.chmod(0o640)
+    upgrade(url(path))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    assert tables(path) == TABLES
 
 
 def test_it_goes_all_the_way_down_and_up_again(path: Path) -> None:

@@ -1,4 +1,6 @@
 import os
+import sqlite3
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -9,10 +11,11 @@ from server.storage.database import Database
 from server.storage.tables import audit, stores, tenant_keys, writes
 from server.tenancy import rotation
 from server.tenancy.keys import TenantKey, hash_secret
-from server.tenancy.rotation import Outcome, rotate_master
+from server.tenancy.rotation import Outcome, ring_keys, rotate_master
 from server.tenancy.stores import Stores
 from server.tenancy.tenants import Tenants
 from server.tenancy.vault import Vault
+from server.writes.leases import Leases
 from server.writes.ledger import Write, WriteLedger
 from server.writes.operation import Plan
 
@@ -39,7 +42,7 @@ class Filled:
 async def filled(database: Database, vault: Vault, tenants: Tenants, brakes: Any) -> Filled:
     caller, key = await tenants.create("shop")
     await Stores(database, vault).register(caller.tenant_id, "1", "api-key", "Shop", None)
-    ledger = WriteLedger(database, vault, brakes)
+    ledger = WriteLedger(database, vault, brakes, Leases.of_this_process(45))
     write_ids = []
     for number in range(5):
         write = Write(caller.tenant_id, key.id, "r", "orders_update", "1", None, str(number), bytes(32), {})
@@ -58,6 +61,14 @@ async def audited(database: Database) -> list[str]:
         return list((await connection.execute(query)).scalars())
 
 
+async def ring(database: Database) -> tuple[tuple[str, int, bool], ...]:
+    return tuple((key.fingerprint, key.values, key.replaced) for key in await ring_keys(database, BOTH))
+
+
+def shown(key: bytes) -> str:
+    return Vault(key).first_head[1:].hex()
+
+
 async def test_everything_opens_under_the_new_key_alone(
     filled: Filled, database: Database, brakes: Any, metrics: Any
 ) -> None:
@@ -66,13 +77,13 @@ async def test_everything_opens_under_the_new_key_alone(
     assert await Tenants(database, alone, brakes, metrics_of(metrics)).authenticate(str(filled.key)) is not None
     known = Stores(database, alone)
     assert known.api_key(await known.resolve(filled.tenant_id, "1")) == "api-key"
-    ledger = WriteLedger(database, alone, brakes)
+    ledger = WriteLedger(database, alone, brakes, Leases.of_this_process(45))
     async with database.read() as connection:
         rows = (await connection.execute(select(writes))).all()
     assert sorted(ledger.opened(row, "sealed_plan")["before"]["n"] for row in rows) == [0, 1, 2, 3, 4]
     assert sorted(ledger.opened(row, "sealed_result")["n"] for row in rows) == [0, 1, 2, 3, 4]
     assert await rotate(database) == Outcome(12, 0, 0, ())
-    assert await audited(database) == ["begun", "12 resealed, 0 unreadable"]
+    assert await audited(database) == [f"begun: to {shown(NEW)} from {shown(OLD)}", "12 resealed, 0 unreadable"]
 
 
 def metrics_of(metrics: Any) -> Any:
@@ -113,7 +124,7 @@ async def test_a_value_that_changed_meanwhile_is_not_overwritten(
     replace = rotation._replace
     changed = False
 
-    async def late(database: Database, source: rotation.Source, changes: Any, *, begun: bool) -> int:
+    async def late(database: Database, source: rotation.Source, changes: Any, begun: str | None) -> int:
         nonlocal changed
         if source.name == "writes.sealed_plan" and not changed:
             changed = True
@@ -121,7 +132,7 @@ async def test_a_value_that_changed_meanwhile_is_not_overwritten(
                 await connection.execute(
                     update(writes).where(writes.c.id == filled.write_ids[0]).values(sealed_plan=meanwhile)
                 )
-        return await replace(database, source, changes, begun=begun)
+        return await replace(database, source, changes, begun)
 
     monkeypatch.setattr(rotation, "_replace", late)
     outcome = await rotate(database)
@@ -139,8 +150,8 @@ async def test_a_server_that_goes_on_sealing_under_the_older_key_is_noticed(
 ) -> None:
     replace = rotation._replace
 
-    async def stubborn(database: Database, source: rotation.Source, changes: Any, *, begun: bool) -> int:
-        replaced = await replace(database, source, changes, begun=begun)
+    async def stubborn(database: Database, source: rotation.Source, changes: Any, begun: str | None) -> int:
+        replaced = await replace(database, source, changes, begun)
         sealed = Vault(OLD).seal(filled.tenant_id, f"writes/{filled.write_ids[0]}/sealed_plan", b"{}")
         async with database.write() as connection:
             await connection.execute(
@@ -194,4 +205,48 @@ async def test_a_moved_value_is_not_sealed_where_it_does_not_belong(filled: Fill
         moved = (await connection.execute(select(stores.c.sealed_api_key))).scalar_one()
         await connection.execute(update(tenant_keys).values(secret_hash=moved, created_at=now_milliseconds()))
     outcome = await rotate(database)
-    assert [name.split(":")[0] for name in outcome.unreadable] == ["tenant_keys.secret_hash"]
+    (name,) = outcome.unreadable
+    assert name == f"tenant shop: the hash of key {filled.key.id} does not open: it was altered or moved"
+
+
+async def test_a_key_is_replaced_only_once_nothing_is_under_it(
+    filled: Filled, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert await ring(database) == (
+        (shown(NEW), 0, False),
+        (shown(OLD), 12, False),
+    )
+    monkeypatch.setattr(rotation, "BATCH", 2)
+
+    def stop(name: str, looked_at: int, _total: int) -> None:
+        if (name, looked_at) == ("writes.sealed_plan", 4):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        await rotate_master(database, BOTH, stop)
+    assert await ring(database) == (
+        (shown(NEW), 6, False),
+        (shown(OLD), 6, False),
+    )
+    await rotate(database)
+    assert await ring(database) == (
+        (shown(NEW), 12, False),
+        (shown(OLD), 0, True),
+    )
+
+
+async def test_a_hash_of_the_first_release_counts_as_under_every_key(filled: Filled, database: Database) -> None:
+    async with database.write() as connection:
+        await connection.execute(update(tenant_keys).values(secret_hash=os.urandom(32)))
+        for table in (stores, writes):
+            await connection.execute(table.delete())
+    assert [key.values for key in await ring_keys(database, BOTH)] == [0, 0]
+    await rotate(database)
+    assert [key.replaced for key in await ring_keys(database, BOTH)] == [False, True]
+
+
+async def test_a_value_of_a_tenant_that_is_gone_is_named_by_its_ids(filled: Filled, database: Database) -> None:
+    with closing(sqlite3.connect(database.path)) as connection, connection:  # which knows nothing of foreign keys
+        connection.execute("UPDATE tenant_keys SET tenant_id = 't_gone'")
+    (name,) = (await rotate(database)).unreadable
+    assert name.startswith(f"tenant t_gone: the hash of key {filled.key.id} ")

@@ -1,0 +1,97 @@
+"""Locks that hold across processes on one database: taken with the intent of a write, dropped with its outcome.
+
+A rolling restart, stdio beside HTTP and an operator's commands have several processes write at once. Within one, the
+locks of `server.locks` queue the writers; here nobody queues, whoever finds a lease waits and asks again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import psutil
+from sqlalchemy import delete, insert, select
+
+from server.clock import now_milliseconds
+from server.storage.tables import write_leases
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+# Past its deadline a call is over; the margin covers the commit of its outcome.
+STALE_MARGIN_SECONDS: Final = 15.0
+
+
+class LeasedError(Exception):
+    """Another process is writing one of the same things."""
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process as others tell it apart, though its id may be given to another one later."""
+
+    host: str
+    pid: int
+    started: str
+
+    @classmethod
+    def this(cls) -> Process:
+        """The running one."""
+        return cls(socket.gethostname()[:64], os.getpid(), _started(os.getpid()) or "")
+
+    def has_ended(self, text: str) -> bool:
+        """Whether the process that `text` (of `str`) names ran on this host and runs no more."""
+        host, _, rest = text.partition(" ")
+        pid, _, started = rest.partition(" ")
+        return host == self.host and pid.isdigit() and _started(int(pid)) != started
+
+    def __str__(self) -> str:
+        return f"{self.host} {self.pid} {self.started}"
+
+
+@dataclass(frozen=True, slots=True)
+class Leases:
+    """The leases of one process. One that is older than `stale_milliseconds` belongs to no call that still runs."""
+
+    process: Process
+    stale_milliseconds: int
+
+    @classmethod
+    def of_this_process(cls, deadline_seconds: float) -> Leases:
+        """The running process's, whose calls end after `deadline_seconds`."""
+        return cls(Process.this(), round((deadline_seconds + STALE_MARGIN_SECONDS) * 1000))
+
+    async def take(self, connection: AsyncConnection, names: Sequence[str], write_id: str) -> None:
+        """Take all of `names` in the caller's transaction. Raises LeasedError where another process has one."""
+        now = now_milliseconds()
+        for row in (await connection.execute(select(write_leases).where(write_leases.c.name.in_(names)))).all():
+            # Ours is left by a write whose outcome could not be kept: the lock of this process is held by the caller.
+            alive = row.process != str(self.process) and not self.process.has_ended(row.process)
+            if alive and row.taken_at > now - self.stale_milliseconds:
+                raise LeasedError
+        await connection.execute(delete(write_leases).where(write_leases.c.name.in_(names)))
+        for name in names:
+            await connection.execute(
+                insert(write_leases).values(name=name, write_id=write_id, process=str(self.process), taken_at=now)
+            )
+
+
+async def drop(connection: AsyncConnection, write_id: str) -> None:
+    """Drop the leases of a write, in the transaction that commits its outcome."""
+    await connection.execute(delete(write_leases).where(write_leases.c.write_id == write_id))
+
+
+def names_of(locks: Sequence[Hashable]) -> tuple[str, ...]:
+    """What leases of these locks are called: nothing of a store's account can be read from it."""
+    return tuple(sorted({hashlib.sha256(str(lock).encode()).hexdigest() for lock in locks}))
+
+
+def _started(pid: int) -> str | None:
+    try:
+        return f"{psutil.Process(pid).create_time():.2f}"
+    except psutil.Error:
+        return None
