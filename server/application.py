@@ -65,8 +65,21 @@ class Parts:
     limiter: TenantLimiter
     audit: Audit
     client: OrderDeskClient
+    retention: Retention
     registry: Registry
     webhooks: Webhooks
+
+    def start(self) -> None:
+        """Begin what goes on in the background of a server: audit rows, look-ups, retention."""
+        self.audit.start()
+        self.recovery.start()
+        self.retention.start()
+
+    async def stop(self, by: float) -> int:
+        """End it, trying until `by` (on the monotonic clock) to write every audit row; returns how many were lost."""
+        await self.retention.stop()
+        await self.recovery.stop()
+        return await self.audit.stop(by)
 
 
 def build_parts(settings: Settings, logger: Logger, *, obey_brakes: bool = True) -> Parts:
@@ -119,6 +132,9 @@ def build_parts(settings: Settings, logger: Logger, *, obey_brakes: bool = True)
         logger,
         deadline_seconds=settings.call_deadline_seconds,
     )
+    retention = Retention(
+        database, metrics, logger, audit_days=settings.audit_retention_days, write_days=settings.write_retention_days
+    )
     webhooks = Webhooks(stores, vault, cache, metrics, logger)
     return Parts(
         metrics,
@@ -136,6 +152,7 @@ def build_parts(settings: Settings, logger: Logger, *, obey_brakes: bool = True)
         limiter,
         audit,
         client,
+        retention,
         registry,
         webhooks,
     )
@@ -160,27 +177,16 @@ def build_application(
         authenticate or parts.tenants.authenticate,
         query_token=settings.query_token_enabled,
     )
-    retention = Retention(
-        parts.database,
-        parts.metrics,
-        logger,
-        audit_days=settings.audit_retention_days,
-        write_days=settings.write_retention_days,
-    )
 
     async def start() -> None:
-        parts.audit.start()
-        parts.recovery.start()
-        retention.start()
+        parts.start()
         ready, body = await health.ready()
         if not ready:
             logger.warning("server.not_ready", **body["checks"])
 
     async def stop() -> None:
         try:
-            await retention.stop()
-            await parts.recovery.stop()
-            edge.rows_lost = await parts.audit.stop(edge.stop_by)
+            edge.rows_lost = await parts.stop(edge.stop_by)
         finally:
             await parts.client.close()
             await parts.database.close()

@@ -194,7 +194,7 @@ async def converse(
         logger=logger,
         access_log=access_log,
     )
-    parts.audit.start()
+    parts.start()
     logger.info("server.listening", on=ENDPOINT, version=__version__, environment=settings.environment)
     listening = asyncio.create_task(conversation.listen(read_lines(source, settings.max_body_bytes)))
     stopping = asyncio.create_task(stop.wait())
@@ -205,7 +205,7 @@ async def converse(
     logger.info("server.draining", seconds=settings.drain_seconds)
     stop_by = time.monotonic() + settings.drain_seconds
     await conversation.drain(settings.drain_seconds)
-    rows_lost = await parts.audit.stop(stop_by)
+    rows_lost = await parts.stop(stop_by)
     logger.info("server.stopped", calls_cut_off=conversation.cut_off, audit_rows_lost=rows_lost)
     if not listening.cancelled():
         listening.result()
