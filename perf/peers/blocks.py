@@ -76,10 +76,10 @@ def our_block(stage: Stage) -> Counted:
     """Load the local target as a tenant that has made no call before."""
     arm = new_tenant_arm(stage.target)
     warm = generate(arm, stage, stage.warm_up_seconds)
-    before = read_counts(stage.target, arm, VERSION)
+    before = read_counts(stage.target, arm)
     outcome = generate(arm, stage, stage.seconds)
-    after = read_counts(stage.target, arm, VERSION)
-    audited = 2 * ORDERS + warm.calls + before.probes + outcome.calls + after.probes
+    after = read_counts(stage.target, arm)
+    audited = 2 * ORDERS + warm.calls + outcome.calls
     return Counted(str(arm.tenant_id), outcome, before, after, audited)
 
 

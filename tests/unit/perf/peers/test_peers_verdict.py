@@ -13,7 +13,7 @@ from perf.peers.compare import Bars, judge_pairs
 from perf.peers.counts import Reading
 from perf.peers.plan import Outcome, Plan, ToolCall
 
-READING = Reading(0, 0, 0, 0, 0)
+READING = Reading(0, 0, 0, 0)
 
 
 def outcome(rate: float, share: float = 0.3) -> Outcome:
