@@ -178,3 +178,17 @@ def test_a_refusal_reaches_those_who_wait_already() -> None:
         assert clock() - began == pytest.approx(5.1)
 
     in_virtual_time(scenario)
+
+
+def test_requests_one_after_the_other_are_reckoned_beside_those_that_wait() -> None:
+    async def scenario(clock: Clock) -> None:
+        bucket = UpstreamBucket(clock)
+        assert bucket.seconds_for(20) == 0.0
+        await empty(bucket)
+        assert bucket.seconds_for(3) == pytest.approx(3 / REFILL_PER_SECOND, rel=0.01)
+        waiting = [asyncio.create_task(bucket.acquire(FOREVER)) for _ in range(4)]
+        await asyncio.sleep(0)
+        assert bucket.seconds_for(3) == pytest.approx(15 / REFILL_PER_SECOND, rel=0.01)
+        await asyncio.gather(*waiting)
+
+    in_virtual_time(scenario)
