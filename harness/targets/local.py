@@ -26,12 +26,13 @@ def start_local(
     settings: Mapping[str, str] | None = None,
     orders: int = 200,
     seed: int = 1,
+    python: Path | None = None,
 ) -> Iterator[LocalTarget]:
     """Yield a ready server on a free port; it and everything it stored are gone afterwards, its logs are not.
 
     `settings` are environment variables of the server that win over the harness's own (PORT, DATABASE_URL,
-    RATE_LIMIT_RPM, …), `environ` is what children inherit a few machine variables from. Any number may run at once,
-    with a log folder each. Raises HarnessError in one line when any step fails.
+    RATE_LIMIT_RPM, …), `environ` is what children inherit a few machine variables from, `python` is
+    the interpreter that serves, by default this one. Any number may run at once, with a log folder each. Raises HarnessError in one line when any step fails.
     """
     with (
         tempfile.TemporaryDirectory(prefix="quartermaster-") as state,
@@ -48,7 +49,7 @@ def start_local(
         run_server_command("migrate", environment=environment, logs=logs)
         new_tenant = functools.partial(create_tenant, environment=environment, logs=logs)
         key = new_tenant("local")
-        with serving(environment=environment, logs=logs) as served:
+        with serving(environment=environment, logs=logs, python=python) as served:
             url = f"{served.base_url}/mcp"
             with connect(url, key) as client:
                 register_store(client, sandbox)

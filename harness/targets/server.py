@@ -71,16 +71,17 @@ def serving(
     logs: Path,
     module: str = "server",
     name: str = "server",
+    python: Path | None = None,
     ready_seconds: float = READY_SECONDS,
 ) -> Iterator[Served]:
     """Yield the server once it is ready.
 
     Raises ProcessError when it ends first or does not listen, and NotReadyError when it has listened for
     `ready_seconds` and is not ready. `module` is what is run in its place where a test needs a server that is broken on
-    purpose; `name` is what errors call it, and its logs.
+    purpose; `name` is what errors call it, and its logs; `python` is its interpreter, by default this one.
     """
     began = time.perf_counter()
-    command = _command(name, ("serve",), environment, module)
+    command = _command(name, ("serve",), environment, module, python)
     with running(command, logs=logs, stop_seconds=STOP_SECONDS) as process:
         event = process.wait_for_event("server.listening", seconds=READY_SECONDS)
         base_url = f"http://127.0.0.1:{event['port']}"
@@ -88,8 +89,14 @@ def serving(
         yield Served(base_url, process, time.perf_counter() - began)
 
 
-def _command(name: str, arguments: tuple[str, ...], environment: Mapping[str, str], module: str = "server") -> Command:
-    return Command(name, (sys.executable, "-m", module, *arguments), environment, REPOSITORY)
+def _command(
+    name: str,
+    arguments: tuple[str, ...],
+    environment: Mapping[str, str],
+    module: str = "server",
+    python: Path | None = None,
+) -> Command:
+    return Command(name, (str(python or sys.executable), "-m", module, *arguments), environment, REPOSITORY)
 
 
 def _wait_until_ready(base_url: str, process: ChildProcess, seconds: float) -> None:

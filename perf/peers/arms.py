@@ -19,7 +19,7 @@ ORDERS = 8
 """Cached orders that the load asks for in turn; few enough to be fetched at once within OrderDesk's own limit."""
 ADDITION = ToolCall("add", {"a": 2, "b": 3}, {"result": 5})
 
-REQUESTS_PER_MINUTE = 40_000
+REQUESTS_PER_MINUTE = 24_000
 """The limiter must refuse nothing (a tenant's reserve is twice that), and yet refill slowly enough to be counted."""
 RESERVE = 2 * REQUESTS_PER_MINUTE
 REFILL_PER_SECOND = REQUESTS_PER_MINUTE / 60

@@ -4,7 +4,7 @@ The limiter shows how many tokens are left, not how many it spent, and it refill
 taken; between them `spent = left before - left after + refill x time`. The server reckons while it answers the request
 for its metrics (both processes read the same monotonic clock), so the sum is known to within `refill x` both requests'
 durations: a few tokens beside thousands of calls. It holds while the bucket is never full, so a load before the first
-reading has to take more out than comes in.
+reading has to take out more than comes in until the second.
 """
 
 import contextlib
@@ -21,8 +21,6 @@ from perf.errors import PerfError
 from perf.peers.arms import REFILL_PER_SECOND, RESERVE, Arm
 
 TRIES = 20
-FULL_MARGIN = 100
-"""Tokens below the reserve from which on a bucket under load has not been full since the last reading."""
 NARROW_SECONDS = 3 / REFILL_PER_SECOND
 """A reading that took no longer is good enough: three tokens come in meanwhile."""
 
@@ -90,11 +88,12 @@ def tokens_spent(before: Reading, after: Reading) -> tuple[float, float]:
 
     Raises Inconclusive when the bucket may have been full meanwhile.
     """
-    if max(before.tokens, after.tokens) > RESERVE - FULL_MARGIN:
+    came_in = REFILL_PER_SECOND * (after.latest - before.earliest)
+    if before.tokens + came_in > RESERVE:
         raise Inconclusive("the load was too slow to count tokens: the limiter's bucket may have been full")
     net = before.tokens - after.tokens
     least = net + REFILL_PER_SECOND * (after.earliest - before.latest)
-    most = net + REFILL_PER_SECOND * (after.latest - before.earliest)
+    most = net + came_in
     return least, most
 
 

@@ -1,4 +1,8 @@
-"""The peer's own virtual environment: its pins are not ours. Kept in step with requirements/peers.txt as `inv` does."""
+"""Virtual environments of their own for both servers, with what each needs to serve and nothing else.
+
+The peer's pins are not ours, and ours finds less to import on a host than among the tools of a checkout. Each is kept in
+step with its lock under requirements/ as `inv` does.
+"""
 
 import contextlib
 import fcntl
@@ -17,20 +21,20 @@ INSTALL_SECONDS = 600.0
 PIP_PREFIXES = ("PIP_", "HTTP_", "HTTPS_", "NO_PROXY", "http_", "https_", "no_proxy")
 
 
-def prepare(repository: Path, *, logs: Path, environ: Mapping[str, str]) -> Path:
-    """Return the interpreter of .venv-peers, made or made anew when the lock has changed. Raises PerfError."""
-    environment, lock = repository / ".venv-peers", repository / "requirements" / "peers.txt"
+def prepare(repository: Path, name: str, *, logs: Path, environ: Mapping[str, str]) -> Path:
+    """Return the interpreter of .venv-NAME, made or made anew when requirements/NAME.txt has changed. Raises PerfError."""
+    environment, lock = repository / f".venv-{name}", repository / "requirements" / f"{name}.txt"
     python, stamp = environment / "bin" / "python", environment / "installed-lock"
     wanted = hashlib.sha256(lock.read_bytes() + sys.version.encode()).hexdigest()
-    with _alone(repository / ".venv-peers.lock"):
+    with _alone(repository / f".venv-{name}.lock"):
         if _read(stamp) == wanted and os.access(python, os.X_OK):
             return python
         shutil.rmtree(environment, ignore_errors=True)
         for_pip = {name: value for name, value in environ.items() if name.startswith(PIP_PREFIXES)}
         pip = (str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
         steps = {
-            "peers-venv": (sys.executable, "-m", "venv", str(environment)),
-            "peers-install": (*pip, "--no-deps", "--only-binary=:all:", "--require-hashes", "-r", str(lock)),
+            f"{name}-venv": (sys.executable, "-m", "venv", str(environment)),
+            f"{name}-install": (*pip, "--no-deps", "--only-binary=:all:", "--require-hashes", "-r", str(lock)),
         }
         for name, arguments in steps.items():
             try:
@@ -40,7 +44,7 @@ def prepare(repository: Path, *, logs: Path, environ: Mapping[str, str]) -> Path
                     seconds=INSTALL_SECONDS,
                 )
             except ProcessError as error:
-                raise PerfError(f"the peer's environment cannot be made: {error}") from error
+                raise PerfError(f"the environment of {lock.name} cannot be made: {error}") from error
         # Written last: an environment whose making was interrupted is made again.
         stamp.write_text(wanted, encoding="ascii")
         return python

@@ -1,4 +1,4 @@
-"""The job behind `./inv peers`: the peer's environment made, the comparison run, its record written."""
+"""The job behind `./inv peers`: both environments made, the comparison run, its record written."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,9 +15,10 @@ def compare_with_fastmcp(*, repository: Path, environ: Mapping[str, str], as_jso
     """Return the exit code of the comparison, its record written. Raises UsageError for an unusable ops.toml."""
 
     def body(run: Run) -> None:
-        run.progress.now("making the peer's environment (once per change of requirements/peers.txt)")
-        python = prepare(repository, logs=run.directory / "logs", environ=environ)
-        measure_peers(run, lambda logs: start_fastmcp(python, logs=logs, environ=environ), environ=environ)
+        logs = run.directory / "logs"
+        run.progress.now("making both environments (once per change of their requirements)")
+        ours, peers = (prepare(repository, name, logs=logs, environ=environ) for name in ("server", "peers"))
+        measure_peers(run, lambda logs: start_fastmcp(peers, logs=logs, environ=environ), environ=environ, python=ours)
 
     configuration = load(repository / "ops.toml")
     return run_job(

@@ -19,16 +19,16 @@ def write_lock(repository: Path, text: str) -> None:
 
 def test_it_is_made_once_for_each_lock_and_a_failure_leaves_none_that_counts(tmp_path: Path) -> None:
     write_lock(tmp_path, "# nothing\n")
-    python = prepare(tmp_path, logs=tmp_path / "logs", environ=ENVIRON)
+    python = prepare(tmp_path, "peers", logs=tmp_path / "logs", environ=ENVIRON)
     assert os.access(python, os.X_OK)
     mark = python.parent / "made-before"
     mark.touch()
 
-    assert prepare(tmp_path, logs=tmp_path / "logs", environ=ENVIRON) == python
+    assert prepare(tmp_path, "peers", logs=tmp_path / "logs", environ=ENVIRON) == python
     assert mark.exists()
 
     write_lock(tmp_path, f"no-such-distribution==1.0 --hash=sha256:{'0' * 64}\n")
-    with pytest.raises(PerfError, match="the peer's environment cannot be made"):
-        prepare(tmp_path, logs=tmp_path / "logs", environ=ENVIRON)
+    with pytest.raises(PerfError, match="the environment of peers.txt cannot be made"):
+        prepare(tmp_path, "peers", logs=tmp_path / "logs", environ=ENVIRON)
     assert not mark.exists()
     assert not (tmp_path / ".venv-peers" / "installed-lock").exists()

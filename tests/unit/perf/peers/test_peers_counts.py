@@ -15,9 +15,9 @@ from perf.peers.counts import Reading, tokens_spent
 from perf.peers.plan import Outcome
 
 OUTCOME = Outcome(calls=1000, limited=1016, loop_calls=984, seconds=3.0, generator_seconds=0.3, server_seconds=2.9)
-BEFORE = Reading(calls=50.0, tokens=70_000.0, earliest=100.0, latest=100.0002)
+BEFORE = Reading(calls=50.0, tokens=40_000.0, earliest=100.0, latest=100.0002)
 # Meanwhile tokens came in for 3 seconds; the load took 1,016.
-AFTER = Reading(calls=1050.0, tokens=70_000 + 3 * REFILL_PER_SECOND - 1_016, earliest=103.0, latest=103.0002)
+AFTER = Reading(calls=1050.0, tokens=40_000 + 3 * REFILL_PER_SECOND - 1_016, earliest=103.0, latest=103.0002)
 BLOCK = Counted("t_1", OUTCOME, BEFORE, AFTER, audited=1500)
 
 
@@ -62,16 +62,24 @@ def test_one_token_too_few_or_too_many_fails(tmp_path: Path, difference: int) ->
 
 
 def test_tokens_that_are_not_known_to_within_two_percent_are_inconclusive(tmp_path: Path) -> None:
-    after = dataclasses.replace(AFTER, latest=103.05)
+    after = dataclasses.replace(AFTER, latest=103.06)
 
     assert compare(tmp_path, dataclasses.replace(BLOCK, after=after))[0] is CheckStatus.INCONCLUSIVE
 
 
-@pytest.mark.parametrize("full", [RESERVE, RESERVE - 1])
-def test_a_bucket_that_may_have_been_full_is_inconclusive(tmp_path: Path, full: int) -> None:
-    before = dataclasses.replace(BEFORE, tokens=float(full))
+@pytest.mark.parametrize("missing", [0, 1, 3 * REFILL_PER_SECOND])
+def test_a_bucket_that_may_have_been_full_is_inconclusive(tmp_path: Path, missing: float) -> None:
+    before = dataclasses.replace(BEFORE, tokens=RESERVE - missing)
 
     assert compare(tmp_path, dataclasses.replace(BLOCK, before=before))[0] is CheckStatus.INCONCLUSIVE
+
+
+def test_a_bucket_that_cannot_have_been_full_is_counted(tmp_path: Path) -> None:
+    began = RESERVE - 3 * REFILL_PER_SECOND - 1
+    before = dataclasses.replace(BEFORE, tokens=began)
+    after = dataclasses.replace(AFTER, tokens=began + 3 * REFILL_PER_SECOND - 1_016)
+
+    assert compare(tmp_path, dataclasses.replace(BLOCK, before=before, after=after))[0] is CheckStatus.PASSED
 
 
 def test_a_tenant_without_audit_rows_fails(tmp_path: Path) -> None:

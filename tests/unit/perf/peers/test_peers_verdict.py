@@ -46,11 +46,11 @@ def test_the_median_of_the_pairs_decides_and_their_spread_is_shown(tmp_path: Pat
 
 
 def test_a_ratio_below_the_bar_fails(tmp_path: Path) -> None:
-    assert status(judged(tmp_path, [(2990, 500)] * 6), "peers.ratio.median") is CheckStatus.FAILED
+    assert status(judged(tmp_path, [(3990, 500)] * 6), "peers.ratio.median") is CheckStatus.FAILED
 
 
 def test_a_ratio_at_the_bar_passes(tmp_path: Path) -> None:
-    assert status(judged(tmp_path, [(3000, 500)] * 6), "peers.ratio.median") is CheckStatus.PASSED
+    assert status(judged(tmp_path, [(4000, 500)] * 6), "peers.ratio.median") is CheckStatus.PASSED
 
 
 @pytest.mark.parametrize(("share", "expected"), [(0.69, CheckStatus.PASSED), (0.71, CheckStatus.INCONCLUSIVE)])
