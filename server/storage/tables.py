@@ -1,4 +1,8 @@
-"""The tables. Times are milliseconds since the epoch, UTC; sealed columns are encrypted under the tenant's key."""
+"""The tables. Times are milliseconds since the epoch, UTC; sealed columns are encrypted under the tenant's key.
+
+The migrations make them. What a partial index leaves out is told here for SQLite alone, for PostgreSQL there: naming that
+dialect here would import it into every process, 34 ms and 3 MB.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +76,6 @@ stores = Table(
         "tenant_id",
         unique=True,
         sqlite_where=text("is_default"),
-        postgresql_where=text("is_default"),
     ),
 )
 
@@ -104,7 +107,6 @@ writes = Table(
         "ix_writes_unsettled",
         "created_at",
         sqlite_where=text("state IN ('intent', 'uncertain')"),
-        postgresql_where=text("state IN ('intent', 'uncertain')"),
     ),
     Index(
         "uq_writes_idempotency_key",
@@ -114,7 +116,6 @@ writes = Table(
         "idempotency_key",
         unique=True,
         sqlite_where=text("idempotency_key IS NOT NULL"),
-        postgresql_where=text("idempotency_key IS NOT NULL"),
     ),
 )
 
