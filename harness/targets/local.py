@@ -31,8 +31,9 @@ def start_local(
     """Yield a ready server on a free port; it and everything it stored are gone afterwards, its logs are not.
 
     `settings` are environment variables of the server that win over the harness's own (PORT, DATABASE_URL,
-    RATE_LIMIT_RPM, …), `environ` is what children inherit a few machine variables from, `python` is
-    the interpreter that serves, by default this one. Any number may run at once, with a log folder each. Raises HarnessError in one line when any step fails.
+    RATE_LIMIT_RPM, …), `environ` is what children inherit a few machine variables from, `python` is the interpreter
+    that serves, by default this one. Any number may run at once, with a log folder each. Raises HarnessError in one
+    line when any step fails.
     """
     with (
         tempfile.TemporaryDirectory(prefix="quartermaster-") as state,

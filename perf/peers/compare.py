@@ -56,7 +56,8 @@ def measure_peers(
 ) -> None:
     """Compare a local target with the peer that `open_peer(logs)` opens. Raises HarnessError when one does not start.
 
-    `python` is the interpreter that serves the target, by default the one that runs this. A wrong answer ends the comparison and fails it.
+    `python` is the interpreter that serves the target, by default the one that runs this. A wrong answer ends the
+    comparison and fails it.
     """
     bars = bars or Bars()
     ours_on, generator_on = _two_processors()

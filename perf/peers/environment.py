@@ -1,7 +1,7 @@
 """Virtual environments of their own for both servers, with what each needs to serve and nothing else.
 
-The peer's pins are not ours, and ours finds less to import on a host than among the tools of a checkout. Each is kept in
-step with its lock under requirements/ as `inv` does.
+The peer's pins are not ours, and ours finds less to import on a host than among the tools of a checkout. Each is kept
+in step with its lock under requirements/ as `inv` does.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ PIP_PREFIXES = ("PIP_", "HTTP_", "HTTPS_", "NO_PROXY", "http_", "https_", "no_pr
 
 
 def prepare(repository: Path, name: str, *, logs: Path, environ: Mapping[str, str]) -> Path:
-    """Return the interpreter of .venv-NAME, made or made anew when requirements/NAME.txt has changed. Raises PerfError."""
+    """Return the interpreter of .venv-NAME, made anew when requirements/NAME.txt has changed. Raises PerfError."""
     environment, lock = repository / f".venv-{name}", repository / "requirements" / f"{name}.txt"
     python, stamp = environment / "bin" / "python", environment / "installed-lock"
     wanted = hashlib.sha256(lock.read_bytes() + sys.version.encode()).hexdigest()
@@ -36,10 +36,10 @@ def prepare(repository: Path, name: str, *, logs: Path, environ: Mapping[str, st
             f"{name}-venv": (sys.executable, "-m", "venv", str(environment)),
             f"{name}-install": (*pip, "--no-deps", "--only-binary=:all:", "--require-hashes", "-r", str(lock)),
         }
-        for name, arguments in steps.items():
+        for step, arguments in steps.items():
             try:
                 run(
-                    Command(name, arguments, child_environment(for_pip, environ), repository),
+                    Command(step, arguments, child_environment(for_pip, environ), repository),
                     logs=logs,
                     seconds=INSTALL_SECONDS,
                 )

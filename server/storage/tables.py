@@ -1,7 +1,7 @@
 """The tables. Times are milliseconds since the epoch, UTC; sealed columns are encrypted under the tenant's key.
 
-The migrations make them. What a partial index leaves out is told here for SQLite alone, for PostgreSQL there: naming that
-dialect here would import it into every process, 34 ms and 3 MB.
+The migrations make them. What a partial index leaves out is told here for SQLite alone, for PostgreSQL there: naming
+that dialect here would import it into every process, 34 ms and 3 MB.
 """
 
 from __future__ import annotations

@@ -21,5 +21,5 @@ PROGRAM = Path(__file__).with_name("fastmcp_program.py")
 def test_fastmcps_client_tells_the_whole_story(
     target: LocalTarget, sandbox: SandboxClient, tmp_path: Path, mode: str, revision: str
 ) -> None:
-    python = prepare(REPOSITORY, logs=tmp_path, environ=os.environ)
+    python = prepare(REPOSITORY, "peers", logs=tmp_path, environ=os.environ)
     tell_story(program((str(python), str(PROGRAM), mode, target.url), tmp_path), revision, target, sandbox)

@@ -68,7 +68,7 @@ def test_the_python_program_lists_orders(target: LocalTarget, tmp_path: Path) ->
 def test_the_fastmcp_program_lists_orders(target: LocalTarget, tmp_path: Path) -> None:
     file = tmp_path / "program.py"
     file.write_text(the_block("FastMCP", "python"))
-    python = prepare(REPOSITORY, logs=tmp_path, environ=os.environ)
+    python = prepare(REPOSITORY, "peers", logs=tmp_path, environ=os.environ)
     assert first_words(run((str(python), str(file)), target, tmp_path)) == newest_orders(target)
 
 

@@ -28,7 +28,7 @@ def test_it_is_made_once_for_each_lock_and_a_failure_leaves_none_that_counts(tmp
     assert mark.exists()
 
     write_lock(tmp_path, f"no-such-distribution==1.0 --hash=sha256:{'0' * 64}\n")
-    with pytest.raises(PerfError, match="the environment of peers.txt cannot be made"):
+    with pytest.raises(PerfError, match=r"the environment of peers\.txt cannot be made"):
         prepare(tmp_path, "peers", logs=tmp_path / "logs", environ=ENVIRON)
     assert not mark.exists()
     assert not (tmp_path / ".venv-peers" / "installed-lock").exists()
