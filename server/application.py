@@ -102,7 +102,8 @@ def build_parts(settings: Settings, logger: Logger, *, obey_brakes: bool = True)
     disk = DiskReserve(database.path, settings.disk_reserve_bytes)
     metrics.disk_free.set_function(disk.free_bytes)
     metrics.disk_reserve.set(settings.disk_reserve_bytes)
-    ledger = WriteLedger(database, vault, brakes, Leases.of_this_process(settings.call_deadline_seconds))
+    leases = Leases.of_this_process(settings.call_deadline_seconds)
+    ledger = WriteLedger(database, vault, brakes, leases)
     services = Services(
         tenants,
         stores,
@@ -123,7 +124,7 @@ def build_parts(settings: Settings, logger: Logger, *, obey_brakes: bool = True)
         deadline_seconds=settings.call_deadline_seconds,
         toolsets=settings.toolsets,
     )
-    history = History(database)
+    history = History(database, leases)
     recovery = Recovery(
         history,
         ledger,

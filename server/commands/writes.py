@@ -127,9 +127,9 @@ async def _uncertain(parts: Parts, arguments: argparse.Namespace) -> int:
 async def _looked_up(parts: Parts, row: Row[Any]) -> str:
     from server.errors import ToolError
     from server.tenancy.vault import VaultError
-    from server.writes.history import UNDER_WAY, state_of
+    from server.writes.history import UNDER_WAY
 
-    if state_of(row, parts.recovery.stale_milliseconds) == UNDER_WAY:
+    if parts.history.state_of(row) == UNDER_WAY:
         return "it may still be under way"
     try:
         found = await parts.recovery.look_up(row)
@@ -141,15 +141,14 @@ async def _looked_up(parts: Parts, row: Row[Any]) -> str:
 
 
 async def _settle(parts: Parts, arguments: argparse.Namespace) -> int:
-    from server.writes.history import UNDER_WAY, state_of
+    from server.writes.history import UNDER_WAY
 
-    stale = parts.recovery.stale_milliseconds
     row = await parts.history.get(arguments.id)
     if row is None:
         return refuse(f"there is no write {arguments.id}; see: writes uncertain", REFUSED)
-    if state_of(row, stale) == UNDER_WAY:
-        return refuse(f"{row.id} may still be under way; try again in {stale / 1000:.0f} s", REFUSED)
-    if not await parts.history.settle(row, happened=arguments.outcome == "done", stale_milliseconds=stale):
+    if parts.history.state_of(row) == UNDER_WAY:
+        return refuse(f"{row.id} is still under way; try again in a minute", REFUSED)
+    if not await parts.history.settle(row, happened=arguments.outcome == "done"):
         return refuse(f"{row.id} is settled already: {row.state}", REFUSED)
     if arguments.json:
         print(orjson.dumps({"id": row.id, "state": arguments.outcome}).decode())
@@ -186,10 +185,7 @@ async def _revert_in_store(
     from server.writes.pause import paused
     from server.writes.revert import Reverter
 
-    recovery = parts.recovery
-    reverter = Reverter(
-        parts.history, parts.ledger, parts.services, recovery.deadline_seconds, recovery.stale_milliseconds
-    )
+    reverter = Reverter(parts.history, parts.ledger, parts.services, parts.recovery.deadline_seconds)
     try:
         store = await parts.stores.resolve(tenant_id, store_id)
     except ToolError as error:
@@ -285,8 +281,6 @@ async def _filter(parts: Parts, arguments: argparse.Namespace) -> Filter | None:
 
 
 def _summary(parts: Parts, row: Row[Any]) -> dict[str, Any]:
-    from server.writes.history import state_of
-
     return {
         "id": row.id,
         "at": datetime.fromtimestamp(row.created_at / 1000, UTC).isoformat(timespec="seconds"),
@@ -294,7 +288,7 @@ def _summary(parts: Parts, row: Row[Any]) -> dict[str, Any]:
         "store_id": row.store_id,
         "tool": row.tool,
         "target": row.target,
-        "state": state_of(row, parts.recovery.stale_milliseconds),
+        "state": parts.history.state_of(row),
         "error_code": row.error_code,
         "reverts": row.reverts,
         "request_id": row.request_id,

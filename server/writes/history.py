@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, func, or_, select
 
 from server import audit
 from server.clock import now_milliseconds
-from server.storage.tables import tenants, writes
-from server.writes.leases import drop
+from server.storage.tables import tenants, write_leases, writes
+from server.writes.leases import Leases, drop
 from server.writes.ledger import DONE, FAILED, INTENT, UNCERTAIN
 
 if TYPE_CHECKING:
@@ -37,18 +37,18 @@ class Filter:
     since: int | None = None
 
 
-def state_of(row: Row[Any], stale_milliseconds: int) -> str:
-    """A write's state as an operator reads it: an intent is under way, or was abandoned by a server that ended."""
-    if row.state != INTENT:
-        return str(row.state)
-    return ABANDONED if row.created_at < now_milliseconds() - stale_milliseconds else UNDER_WAY
-
-
 class History:
     """Reads the ledger, and settles what only an operator can tell."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, leases: Leases) -> None:
         self._database = database
+        self._leases = leases
+
+    def state_of(self, row: Row[Any]) -> str:
+        """A write's state as an operator reads it: an intent is under way, or was abandoned by a server that ended."""
+        if row.state != INTENT:
+            return str(row.state)
+        return ABANDONED if self._leases.is_over(row.created_at, row.process) else UNDER_WAY
 
     async def find(self, wanted: Filter, limit: int | None = None) -> list[Row[Any]]:
         """Writes with their tenant's name, newest first, without what is sealed."""
@@ -70,12 +70,11 @@ class History:
             self._filtered(wanted).where(writes.c.state.in_((INTENT, UNCERTAIN))).order_by(*NEWEST).limit(limit)
         )
 
-    async def to_look_up(self, stale: int, watched: int, limit: int = 1_000) -> list[Row[Any]]:
-        """Intents older than `stale` milliseconds and uncertain writes of the last `watched`, oldest first."""
-        now = now_milliseconds()
-        abandoned = and_(writes.c.state == INTENT, writes.c.created_at < now - stale)
-        doubted = and_(writes.c.state == UNCERTAIN, writes.c.created_at > now - watched)
-        return await self._rows(_query().where(or_(abandoned, doubted)).order_by(writes.c.created_at).limit(limit))
+    async def to_look_up(self, watched: int, limit: int = 1_000) -> list[Row[Any]]:
+        """Abandoned intents, and uncertain writes of the last `watched` milliseconds, oldest first."""
+        doubted = and_(writes.c.state == UNCERTAIN, writes.c.created_at > now_milliseconds() - watched)
+        query = _query().where(or_(writes.c.state == INTENT, doubted)).order_by(writes.c.created_at).limit(limit)
+        return [row for row in await self._rows(query) if self.state_of(row) != UNDER_WAY]
 
     async def get(self, write_id: str) -> Row[Any] | None:
         """One write, or None."""
@@ -86,28 +85,24 @@ class History:
         """The writes that were to revert this one, one or more for each object that it touched, newest first."""
         return await self._rows(_query().where(writes.c.reverts == write_id).order_by(*NEWEST))
 
-    async def are_under_way(self, tenant_id: str, store_id: str, stale_milliseconds: int) -> bool:
+    async def are_under_way(self, tenant_id: str, store_id: str) -> bool:
         """Whether a server may still be sending a write to the store."""
-        query = select(writes.c.id).where(
-            writes.c.tenant_id == tenant_id,
-            writes.c.store_id == store_id,
-            writes.c.state == INTENT,
-            writes.c.reverts.is_(None),
-            writes.c.created_at >= now_milliseconds() - stale_milliseconds,
-        )
-        return bool(await self._rows(query.limit(1)))
+        wanted = Filter(tenant_id, store_id, state=INTENT)
+        rows = await self._rows(self._filtered(wanted, LISTED).where(writes.c.reverts.is_(None)))
+        return any(self.state_of(row) == UNDER_WAY for row in rows)
 
-    async def settle(self, row: Row[Any], *, happened: bool, stale_milliseconds: int) -> bool:
+    async def settle(self, row: Row[Any], *, happened: bool) -> bool:
         """Say what became of an unsettled write, because an operator looked.
 
         Returns False if it is settled already, or may still be under way.
         """
-        abandoned = and_(writes.c.state == INTENT, writes.c.created_at < now_milliseconds() - stale_milliseconds)
+        if self.state_of(row) == UNDER_WAY:
+            return False
         state, error_code = (DONE, None) if happened else (FAILED, BY_OPERATOR)
         async with self._database.write() as connection:
             settled = await connection.execute(
                 writes.update()
-                .where(writes.c.id == row.id, or_(abandoned, writes.c.state == UNCERTAIN))
+                .where(writes.c.id == row.id, writes.c.state.in_((INTENT, UNCERTAIN)))
                 .values(state=state, settled_at=now_milliseconds(), error_code=error_code)
             )
             if settled.rowcount:
@@ -134,4 +129,6 @@ class History:
 
 
 def _query(columns: Sequence[Any] = tuple(writes.c)) -> Any:
-    return select(*columns, tenants.c.name.label("tenant_name")).join(tenants, tenants.c.id == writes.c.tenant_id)
+    holder = select(func.min(write_leases.c.process)).where(write_leases.c.write_id == writes.c.id).scalar_subquery()
+    named = (tenants.c.name.label("tenant_name"), holder.label("process"))
+    return select(*columns, *named).join(tenants, tenants.c.id == writes.c.tenant_id)

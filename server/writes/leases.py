@@ -65,13 +65,17 @@ class Leases:
         """The running process's, whose calls end after `deadline_seconds`."""
         return cls(Process.this(), round((deadline_seconds + STALE_MARGIN_SECONDS) * 1000))
 
+    def is_over(self, began_at: int, process: str | None) -> bool:
+        """Whether no call runs any more that began then (milliseconds since the epoch), in that process if known."""
+        stale = began_at <= now_milliseconds() - self.stale_milliseconds
+        return stale or (process is not None and self.process.has_ended(process))
+
     async def take(self, connection: AsyncConnection, names: Sequence[str], write_id: str) -> None:
         """Take all of `names` in the caller's transaction. Raises LeasedError where another process has one."""
         now = now_milliseconds()
         for row in (await connection.execute(select(write_leases).where(write_leases.c.name.in_(names)))).all():
             # Ours is left by a write whose outcome could not be kept: the lock of this process is held by the caller.
-            alive = row.process != str(self.process) and not self.process.has_ended(row.process)
-            if alive and row.taken_at > now - self.stale_milliseconds:
+            if row.process != str(self.process) and not self.is_over(row.taken_at, row.process):
                 raise LeasedError
         await connection.execute(delete(write_leases).where(write_leases.c.name.in_(names)))
         for name in names:

@@ -137,7 +137,8 @@ class WriteLedger:
         try:
             async with self._database.write() as connection:
                 await self._admit(connection, write)
-                await self._leases.take(connection, names_of(write.locks), write_id)
+                # Also where nothing is locked: the lease says whose call this is.
+                await self._leases.take(connection, names_of(write.locks) or (write_id,), write_id)
                 await connection.execute(
                     insert(writes).values(
                         id=write_id,

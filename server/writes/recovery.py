@@ -18,7 +18,6 @@ from server.tenancy.tenants import Caller
 from server.tools.call import Call, Services
 from server.tools.declaration import WriteTool
 from server.writes.history import History
-from server.writes.leases import STALE_MARGIN_SECONDS
 from server.writes.operation import Plan
 from server.writes.reversals import reversal_of
 
@@ -56,11 +55,6 @@ class Recovery:
         self.deadline_seconds = deadline_seconds
         self._looked_at: dict[str, int] = {}
         self._task: asyncio.Task[None] | None = None
-
-    @property
-    def stale_milliseconds(self) -> int:
-        """The age past which an intent belongs to no call that still runs."""
-        return round((self.deadline_seconds + STALE_MARGIN_SECONDS) * 1000)
 
     def start(self) -> None:
         """Begin to look in the background."""
@@ -116,7 +110,7 @@ class Recovery:
     async def round(self) -> None:
         """Look up those that ended without an outcome, while they may still show; nobody's keep out another's."""
         watched = round(DEADLINES_WATCHED * self.deadline_seconds * 1000)
-        rows = await self._history.to_look_up(self.stale_milliseconds, watched)
+        rows = await self._history.to_look_up(watched)
         self._looked_at = {row.id: self._looked_at.get(row.id, 0) for row in rows}
         of_tenant: Counter[str] = Counter()
         for row in sorted(rows, key=lambda row: self._looked_at[row.id]):

@@ -53,7 +53,6 @@ class Reverter:
     ledger: WriteLedger
     services: Services
     deadline_seconds: float
-    stale_milliseconds: int
 
     async def preview(self, row: Row[Any]) -> Reverted:
         """What taking a write back would change. Raises ToolError that says why it cannot be."""
@@ -82,11 +81,8 @@ class Reverter:
 
     async def quiet(self, store: Store) -> None:
         """Return when no server can be sending a write to the store, which is paused, any more."""
-        deadline = time.monotonic() + self.stale_milliseconds / 1000
-        # Another process ends it.
-        while time.monotonic() < deadline and await self.history.are_under_way(  # noqa: ASYNC110
-            store.tenant_id, store.store_id, self.stale_milliseconds
-        ):
+        # Another process ends them, or their age.
+        while await self.history.are_under_way(store.tenant_id, store.store_id):  # noqa: ASYNC110
             await asyncio.sleep(POLL_SECONDS)
 
     async def _operations(self, row: Row[Any]) -> tuple[Call, Store, tuple[Operation, ...]]:

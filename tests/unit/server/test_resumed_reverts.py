@@ -66,7 +66,7 @@ class Shop:
     async def revert(self) -> tuple[int, int, str | None]:
         stores = SimpleNamespace(resolve=self._store)
         services = SimpleNamespace(stores=stores, desk=SimpleNamespace(at=lambda *_: None), writer=self)
-        reverter = Reverter(self.history, self.ledger, cast("Services", services), DEADLINE, 60_000)
+        reverter = Reverter(self.history, self.ledger, cast("Services", services), DEADLINE)
         row = await self.history.get(self.write_id)
         assert row is not None
         done = await reverter.revert(row, cast("Pause", self.pause))
@@ -78,14 +78,15 @@ class Shop:
 
 @pytest.fixture
 async def shop(database: Database, vault: Vault, tenants: Tenants, monkeypatch: pytest.MonkeyPatch) -> Shop:
-    ledger = WriteLedger(database, vault, Brakes(database, cap=100), Leases.of_this_process(DEADLINE))
+    leases = Leases.of_this_process(DEADLINE)
+    ledger = WriteLedger(database, vault, Brakes(database, cap=100), leases)
     caller, _ = await tenants.create("shop")
     write = Write(
         caller.tenant_id, caller.key_id, "r1", "products_batch_update", "100", "s_1", "1 and 2 more", b"d" * 32, {}
     )
     write_id = await ledger.begin(write, Plan({}, {}))
     await ledger.done(write_id, caller.tenant_id, {"status": "success"})
-    shop = Shop(ledger, History(database), caller, write_id)
+    shop = Shop(ledger, History(database, leases), caller, write_id)
     monkeypatch.setattr(revert_module, "reversal_of", shop.operations)
     return shop
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from sqlalchemy import select, update
 
@@ -8,17 +10,17 @@ from server.storage.database import Database
 from server.storage.tables import audit, write_leases, writes
 from server.tenancy.tenants import Tenants
 from server.tenancy.vault import Vault
-from server.writes.history import Filter, History
-from server.writes.leases import Leases
+from server.writes.history import ABANDONED, UNDER_WAY, Filter, History
+from server.writes.leases import Leases, Process
 from server.writes.ledger import Write, WriteLedger
 from server.writes.operation import Plan
 
-STALE = 60_000
+LEASES = Leases.of_this_process(45)
 
 
 @pytest.fixture
 def ledger(database: Database, vault: Vault) -> WriteLedger:
-    return WriteLedger(database, vault, Brakes(database, cap=5), Leases.of_this_process(45))
+    return WriteLedger(database, vault, Brakes(database, cap=5), LEASES)
 
 
 @pytest.fixture
@@ -34,27 +36,45 @@ async def begun(ledger: WriteLedger, write: Write) -> str:
 async def test_a_write_that_may_be_under_way_cannot_be_settled(
     database: Database, ledger: WriteLedger, write: Write
 ) -> None:
-    history, write_id = History(database), await begun(ledger, write)
+    history, write_id = History(database, LEASES), await begun(ledger, write)
     row = await history.get(write_id)
     assert row is not None
-    assert not await history.settle(row, happened=False, stale_milliseconds=STALE)
+    assert not await history.settle(row, happened=False)
     async with database.write() as connection:
-        await connection.execute(update(writes).values(created_at=now_milliseconds() - STALE - 1_000))
-    assert await history.settle(row, happened=False, stale_milliseconds=STALE)
-    assert not await history.settle(row, happened=True, stale_milliseconds=STALE)
+        await connection.execute(update(writes).values(created_at=now_milliseconds() - LEASES.stale_milliseconds - 1))
+    row = await history.get(write_id)
+    assert row is not None
+    assert await history.settle(row, happened=False)
+    assert not await history.settle(row, happened=True)
+
+
+async def test_a_write_of_a_process_that_ended_is_abandoned_at_once(
+    database: Database, vault: Vault, ledger: WriteLedger, write: Write
+) -> None:
+    # Its id was given to another process since.
+    ended = replace(LEASES, process=replace(LEASES.process, started="0.00"))
+    elsewhere = replace(LEASES, process=Process("elsewhere", 1, "1"))
+    brakes = Brakes(database, cap=5)
+    of_ended = await begun(WriteLedger(database, vault, brakes, ended), replace(write, locks=()))
+    of_elsewhere = await begun(WriteLedger(database, vault, brakes, elsewhere), replace(write, locks=()))
+    history = History(database, LEASES)
+    own = await begun(ledger, write)
+    states = {row.id: history.state_of(row) for row in await history.find(Filter())}
+    assert states == {of_ended: ABANDONED, of_elsewhere: UNDER_WAY, own: UNDER_WAY}
+    assert [row.id for row in await history.to_look_up(0)] == [of_ended]
 
 
 @pytest.mark.parametrize(("outcome", "told"), [("done", ("success", None)), ("failed", ("error", "OPERATOR"))])
 async def test_settling_by_hand_completes_the_audit_row_and_drops_the_lease(
     outcome: str, told: tuple[str, str | None], database: Database, ledger: WriteLedger, write: Write
 ) -> None:
-    history, write_id = History(database), await begun(ledger, write)
+    history, write_id = History(database, LEASES), await begun(ledger, write)
     await ledger.failed(write_id, WriteUncertainError("lost"))
     async with database.write() as connection:
         await ledger._leases.take(connection, ["left"], write_id)  # as a killed server leaves it
     row = await history.get(write_id)
     assert row is not None
-    assert await history.settle(row, happened=outcome == "done", stale_milliseconds=STALE)
+    assert await history.settle(row, happened=outcome == "done")
     async with database.read() as connection:
         query = select(audit.c.status, audit.c.error_code).where(audit.c.write_id == write_id)
         assert [tuple(each) for each in await connection.execute(query)] == [told]
@@ -64,7 +84,7 @@ async def test_settling_by_hand_completes_the_audit_row_and_drops_the_lease(
 async def test_every_revertible_write_is_found_without_what_is_sealed(
     database: Database, ledger: WriteLedger, write: Write
 ) -> None:
-    history, count = History(database), 10_050
+    history, count = History(database, LEASES), 10_050
     write_id = await begun(ledger, write)
     await ledger.done(write_id, write.tenant_id, {"status": "success"})
     full = await history.get(write_id)
@@ -85,4 +105,4 @@ async def test_every_revertible_write_is_found_without_what_is_sealed(
     rows = await history.revertible(Filter(tenant_id=write.tenant_id))
     assert len(rows) == count
     assert not [name for name in rows[0]._fields if name.startswith("sealed")]
-    assert not await history.are_under_way(write.tenant_id, write.store_id, STALE)
+    assert not await history.are_under_way(write.tenant_id, write.store_id)
