@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -25,6 +25,8 @@ BUSY_MILLISECONDS = 2_000
 PROBE_MILLISECONDS = 1_000
 # The audit's rows are tried again all the time while they wait, so a trouble that lasts is never older.
 REFUSAL_SECONDS = 5
+REOPENING_EVERY_SECONDS = 1.0
+REOPENING_WAIT_SECONDS = 1.0
 # Every pragma is set on every connection: WAL lets readers go on beside the writer, FULL makes a
 # committed intent survive a power cut, the busy time-out queues writers instead of failing them, and what is
 # deleted is overwritten.
@@ -49,13 +51,6 @@ def _code(error: BaseException | None) -> int:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
-def _drop_read_only(context: ExceptionContext) -> None:
-    # SQLite opens a file that cannot be written for reading alone, and so it stays: only a new connection notices that
-    # the file system takes writes again.
-    if _code(context.original_exception) == sqlite3.SQLITE_READONLY:
-        context.is_disconnect = True
-
-
 def _identity(path: Path) -> tuple[int, int] | None:
     try:
         status = path.stat()
@@ -74,6 +69,10 @@ class Database:
         self._writing = asyncio.Lock()
         self._locked_at = float("-inf")
         self._refused: tuple[float, str] | None = None
+        self._in_use = 0
+        self._reopened_at = float("-inf")
+        self._open = asyncio.Event()
+        self._open.set()
         self._commit_duration = metrics.database_query_duration.labels("commit")
         self.engine = create_async_engine(
             driver_url(self.path),
@@ -85,13 +84,28 @@ class Database:
         )
         metrics.database_pool_size.set(POOL_SIZE)
         metrics.database_pool_available.set_function(self._available)
-        event.listen(self.engine.sync_engine, "handle_error", _drop_read_only)
+        event.listen(self.engine.sync_engine, "handle_error", self._notice_read_only)
         self._observe(self.engine.sync_engine)
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[AsyncConnection]:
+        """A connection, without a transaction until it executes something; `read` and `write` are what most need."""
+        if not self._open.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._open.wait(), REOPENING_WAIT_SECONDS)
+        self._in_use += 1
+        try:
+            async with self.engine.connect() as connection:
+                yield connection
+        finally:
+            self._in_use -= 1
+            if not self._open.is_set() and not self._in_use:
+                await self._reopen()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """A read transaction."""
-        async with self.engine.connect() as connection:
+        async with self.connect() as connection:
             yield connection
 
     @asynccontextmanager
@@ -107,7 +121,7 @@ class Database:
             if asked <= self._locked_at:  # the one before waited in vain, and to wait as long again would add up
                 raise OperationalError(BEGIN_WRITE, None, sqlite3.OperationalError("database is locked"))
             try:
-                async with self.engine.connect() as connection:
+                async with self.connect() as connection:
                     await connection.execution_options(transaction=BEGIN_WRITE)
                     async with connection.begin() as transaction:
                         yield connection
@@ -143,7 +157,7 @@ class Database:
 
     async def ping(self) -> None:
         """Read a real table, and write one without keeping it; raises when the database cannot do either at once."""
-        async with self.engine.connect() as connection:
+        async with self.connect() as connection:
             await connection.execution_options(transaction=None)
             await connection.execute(select(tables.tenants.c.id).limit(1))
             await connection.exec_driver_sql(f"PRAGMA busy_timeout={PROBE_MILLISECONDS}")
@@ -152,8 +166,7 @@ class Database:
                 await connection.exec_driver_sql("UPDATE alembic_version SET version_num = version_num")
                 await connection.exec_driver_sql("ROLLBACK")
             finally:
-                if not connection.invalidated:
-                    await connection.exec_driver_sql(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}")
+                await connection.exec_driver_sql(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}")
         # Open connections go on working on a file that was deleted or replaced; what they write is lost.
         if _identity(self.path) != self._opened:
             raise FileNotFoundError("the database file was removed or replaced")
@@ -161,6 +174,20 @@ class Database:
     async def close(self) -> None:
         """Close every connection."""
         await self.engine.dispose()
+
+    def _notice_read_only(self, context: ExceptionContext) -> None:
+        # SQLite opens a file that cannot be written for reading alone, and shares that among a process's connections:
+        # while any of them is left, no new one notices that the file system takes writes again.
+        lately = time.monotonic() - self._reopened_at < REOPENING_EVERY_SECONDS
+        if _code(context.original_exception) == sqlite3.SQLITE_READONLY and not lately:
+            self._open.clear()
+
+    async def _reopen(self) -> None:
+        try:
+            await self.engine.dispose()
+        finally:
+            self._reopened_at = time.monotonic()
+            self._open.set()
 
     async def _commit(self, transaction: AsyncTransaction) -> None:
         # It goes through no cursor, so no event of the engine tells when it ends.

@@ -77,7 +77,7 @@ async def empty_log(database: Database) -> bool:
     Deleted content is overwritten in the database itself (secure_delete), but the log would keep it for a while.
     """
     until = time.monotonic() + CHECKPOINT_SECONDS
-    async with database.engine.connect() as connection:
+    async with database.connect() as connection:
         await connection.execution_options(transaction=None)
         while True:
             busy = (await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")).one()[0]
