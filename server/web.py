@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, cast
 
 import orjson
 from prometheus_client import CONTENT_TYPE_LATEST
-from quart import Quart, Response, jsonify, request
+from quart import Quart, Response, request
 from werkzeug.exceptions import HTTPException
 
 from server.edge.layer import UNMATCHED
 from server.health import Health
 from server.telemetry.metrics import Metrics
-from server.webhooks import ANSWERS, Delivery, Webhooks
+from server.webhooks import Delivery, Webhooks, answer
 
 
 def create_web(
@@ -37,10 +37,8 @@ def create_web(
         if admin_token is not None and hmac.compare_digest(given, admin_token.encode()):
             return None
         _count_error(app, metrics, "AUTH_ERROR")
-        return Response(
-            '{"error":{"code":"AUTH_ERROR","message":"Authorization: Bearer ADMIN_TOKEN is required"}}',
-            401,
-            {"WWW-Authenticate": "Bearer", "Content-Type": "application/json"},
+        return _error(
+            401, "AUTH_ERROR", "Authorization: Bearer ADMIN_TOKEN is required", {"WWW-Authenticate": "Bearer"}
         )
 
     @app.get("/health")
@@ -72,14 +70,14 @@ def create_web(
             content_type=request.headers.get("Content-Type", ""),
             body=await request.body,
         )
-        status, body = ANSWERS[await webhooks.receive(delivery)]
+        status, body = answer(await webhooks.receive(delivery), _request_id())
         return Response(orjson.dumps(body), status, content_type="application/json")
 
     @app.errorhandler(HTTPException)
-    async def refused(error: HTTPException) -> tuple[Response, int]:
+    async def refused(error: HTTPException) -> Response:
         code = error.name.upper().replace(" ", "_")
         _count_error(app, metrics, code)
-        return jsonify({"error": {"code": code, "message": error.name}}), error.code or 500
+        return _error(error.code or 500, code, error.name)
 
     app.before_serving(start)
     app.after_serving(stop)
@@ -89,6 +87,16 @@ def create_web(
 def endpoints(app: Quart) -> frozenset[str]:
     """The paths of the app's routes: all of them static, so a path is its own template."""
     return frozenset(rule.rule for rule in app.url_map.iter_rules())
+
+
+def _request_id() -> str:
+    """The request's id, as the layer around the app gave or took it."""
+    return str(cast("dict[str, Any]", request.scope)["request_id"])
+
+
+def _error(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> Response:
+    error = {"code": code, "message": message, "request_id": _request_id()}
+    return Response(orjson.dumps({"error": error}), status, {**(headers or {}), "Content-Type": "application/json"})
 
 
 def _count_error(app: Quart, metrics: Metrics, code: str) -> None:

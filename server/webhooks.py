@@ -62,6 +62,12 @@ ANSWERS: Final[dict[str, tuple[HTTPStatus, dict[str, Any]]]] = {
 }
 
 
+def answer(outcome: str, request_id: str) -> tuple[HTTPStatus, dict[str, Any]]:
+    """The status and the body that an outcome is answered with; an error's carries the request's id."""
+    status, body = ANSWERS[outcome]
+    return status, {"error": {**body["error"], "request_id": request_id}} if "error" in body else body
+
+
 class Webhooks:
     """Receives deliveries.
 

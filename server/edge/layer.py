@@ -144,7 +144,7 @@ class Edge:
                 request = Request(scope["method"], headers, scope["query_string"], body, request_id, notes)
                 await answer.reply(await self._transport.handle(request))
             else:
-                await self._web(scope, _replay(body, receive), answer.send)
+                await self._web({**scope, "request_id": request_id}, _replay(body, receive), answer.send)
         except RefusedError as refused:
             notes.error_code = refused.code
             self._metrics.errors.labels("http", refused.code, route.endpoint).inc()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from server.errors import WriteUncertainError
 from server.orderdesk.kinds import ITEM, Reference
-from server.orderdesk.merge import shows
+from server.orderdesk.merge import differences, shows
 from server.orderdesk.operation import StoreOperation, send_renewed
 from server.orderdesk.sources import list_by_source
 from server.writes.operation import Plan, Revise
@@ -85,6 +85,10 @@ class Append(StoreOperation):
         alike = await self._alike(self.body)
         before = {"alike": None if alike is None else [str(found.get(self.addition.key)) for found in alike]}
         return Plan(before, {**before, self.addition.name: self.body})
+
+    def preview(self, plan: Plan) -> dict[str, Any]:
+        """What would be added to the order."""
+        return {"changes": differences(self.order.name, plan.before, plan.after)}
 
     async def apply(self, plan: Plan, revise: Revise) -> dict[str, Any]:
         """POST it."""

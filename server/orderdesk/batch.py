@@ -7,13 +7,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from server.errors import WriteUncertainError
+from server.orderdesk.kinds import Kind, Reference
+from server.orderdesk.merge import differences
 from server.orderdesk.messages import impersonal
 
 if TYPE_CHECKING:
     from server.orderdesk.merge import JsonObject
+    from server.writes.operation import Plan
 
 # With how many more there are, within the 64 characters of a target.
 FIRST_LENGTH: Final = 48
+# What would become of an entry, in a dry run.
+PLANNED: Final = "planned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,15 @@ def unshown(entry_ids: Sequence[str], **details: Any) -> WriteUncertainError:
     return WriteUncertainError(
         f"OrderDesk confirmed the batch, but does not show it of: {', '.join(entry_ids)}. Read them.", **details
     )
+
+
+def changes(kind: Kind, plan: Plan) -> list[JsonObject]:
+    """The differences that a plan makes whose `before` and `after` are objects of a kind by their ids."""
+    return [
+        line
+        for key, before in plan.before.items()
+        for line in differences(Reference(kind, (key,)).name, before, plan.after[key])
+    ]
 
 
 def target(ids: Sequence[str]) -> str:

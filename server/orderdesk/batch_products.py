@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from server.errors import ArgumentsError, ConflictError, NotFoundError, OrderDeskError, ToolError
-from server.orderdesk.batch import Outcome, outcomes, summary, target, unshown
+from server.orderdesk.batch import PLANNED, Outcome, changes, outcomes, summary, target, unshown
 from server.orderdesk.client import NotAppliedError
 from server.orderdesk.kinds import PRODUCT, Reference
 from server.orderdesk.merge import merge, same, shows
@@ -51,6 +51,16 @@ class UpdateProducts(StoreOperation):
         Raises NotFoundError where there is none of them, ArgumentsError that names each change that cannot be made.
         """
         return self._plan(await self._fetch(self.changes))
+
+    def preview(self, plan: Plan) -> dict[str, Any]:
+        """What would change in each product, and which could not be updated."""
+        told = self._result(plan, {})
+        results = [
+            {**line, "status": PLANNED, "message": "Would be updated"} if line["status"] == "updated" else line
+            for line in told["results"]
+        ]
+        counts = {name: told[name] for name in ("unchanged", "failed")}
+        return {"changes": changes(PRODUCT, plan), "results": results, **counts}
 
     async def apply(self, plan: Plan, revise: Revise) -> dict[str, Any]:
         """PUT the products if all are still as they were fetched; else merge anew, a bounded number of times."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from server.errors import ConflictError, NotFoundError, OrderDeskError, ToolError
-from server.orderdesk.batch import outcomes, summary, target, unshown
-from server.orderdesk.kinds import SHIPMENT, Reference
+from server.orderdesk.batch import PLANNED, changes, outcomes, summary, target, unshown
+from server.orderdesk.kinds import ORDER, SHIPMENT, Reference
 from server.orderdesk.operation import StoreOperation, send_renewed
 from server.orderdesk.shipments import DUPLICATE, NO_NUMBER, Shipments, arrivals, fits, holder, shipments_of
 from server.writes.operation import Plan, Revise
@@ -77,6 +77,12 @@ class AddShipments(StoreOperation):
             if reason is None:
                 after[entry["order_id"]] = {**(after[entry["order_id"]] or {}), f"new {number}": _fields(entry)}
         return Plan(before, after)
+
+    def preview(self, plan: Plan) -> dict[str, Any]:
+        """The shipments that each order would get, and which entries could not be added."""
+        reasons = hindrances(self.entries, plan.before)
+        results = self._named([_planned() if reason is None else _failed(reason) for reason in reasons])
+        return {"changes": changes(ORDER, plan), "results": results, "failed": len(reasons) - reasons.count(None)}
 
     async def apply(self, plan: Plan, revise: Revise) -> dict[str, Any]:
         """POST those that can be added. Raises ConflictError or OrderDeskError where OrderDesk added none."""
@@ -154,14 +160,9 @@ class AddShipments(StoreOperation):
 
     def _result(self, failures: Sequence[JsonObject], added: Mapping[int, JsonObject]) -> dict[str, Any]:
         """What became of each entry: the shipments `added` by their places, and the failures of the others."""
-        named = [
-            {
-                "order_id": entry["order_id"],
-                "tracking_number": entry["tracking_number"],
-                **(_added(added[place]) if place in added else failure),
-            }
-            for place, (entry, failure) in enumerate(zip(self.entries, failures, strict=True))
-        ]
+        named = self._named(
+            [_added(added[place]) if place in added else failure for place, failure in enumerate(failures)]
+        )
         counts = {"added": len(added), "failed": len(named) - len(added)}
         return {
             "status": "success",
@@ -169,6 +170,13 @@ class AddShipments(StoreOperation):
             **counts,
             "message": summary(counts, "shipments"),
         }
+
+    def _named(self, outcomes: Sequence[JsonObject]) -> list[JsonObject]:
+        """What becomes of each entry, with what it is."""
+        return [
+            {"order_id": entry["order_id"], "tracking_number": entry["tracking_number"], **outcome}
+            for entry, outcome in zip(self.entries, outcomes, strict=True)
+        ]
 
 
 def _fields(entry: JsonObject) -> JsonObject:
@@ -183,6 +191,10 @@ def _places(reasons: Sequence[str | None]) -> list[int]:
 def _added(shipment: JsonObject) -> JsonObject:
     known = None if shipment.get("id") is None else str(shipment["id"])
     return {"status": "added", "shipment_id": known, "message": "Shipment added"}
+
+
+def _planned() -> JsonObject:
+    return {"status": PLANNED, "shipment_id": None, "message": "Would be added"}
 
 
 def _failed(message: str | None) -> JsonObject:

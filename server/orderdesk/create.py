@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from server.errors import ConflictError, OrderDeskError, ToolError, WriteUncertainError
 from server.orderdesk.kinds import Reference
+from server.orderdesk.merge import differences
 from server.orderdesk.operation import StoreOperation, send_renewed
 from server.writes.operation import Plan, Revise
 
@@ -59,6 +60,10 @@ class Create(StoreOperation):
         if existing is not None:
             raise self._conflict(str(existing.get("id")))
         return Plan(None, self.body)
+
+    def preview(self, plan: Plan) -> dict[str, Any]:
+        """The object."""
+        return {"changes": differences(f"New {self.kind.title.lower()}", plan.before, plan.after)}
 
     async def apply(self, plan: Plan, revise: Revise) -> dict[str, Any]:
         """POST it. Raises ConflictError where OrderDesk refuses it because there is one like it."""

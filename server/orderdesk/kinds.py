@@ -36,6 +36,12 @@ class Reference:
         return self.ids[-1]
 
     @property
+    def name(self) -> str:
+        """What a dry run calls it, as in "Order 100042" or "Item 7001 of order 100042"."""
+        whole = f" of order {self.ids[0]}" if len(self.ids) > 1 else ""
+        return f"{self.kind.title} {self.id}{whole}"
+
+    @property
     def target(self) -> str:
         """What audit rows call it."""
         return "/".join(self.ids)

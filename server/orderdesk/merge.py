@@ -123,14 +123,17 @@ def _entries(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def differences(before: object, after: object, path: str = "") -> list[dict[str, Any]]:
-    """What changed, a line each: `field` (dotted path), `before`, `after`; absent values are null."""
+def differences(name: str, before: object, after: object, path: str = "") -> list[dict[str, Any]]:
+    """What changed in the object `name`, a line each: `object` (its name), `field` (dotted path), `before`, `after`.
+
+    Absent values are null.
+    """
     if isinstance(before, dict) and isinstance(after, dict):
         lines = []
-        for name in [*before, *(name for name in after if name not in before)]:
-            lines += differences(before.get(name), after.get(name), f"{path}.{name}" if path else str(name))
+        for key in [*before, *(key for key in after if key not in before)]:
+            lines += differences(name, before.get(key), after.get(key), f"{path}.{key}" if path else str(key))
         return lines
-    return [] if before == after else [{"field": path, "before": before, "after": after}]
+    return [] if before == after else [{"object": name, "field": path, "before": before, "after": after}]
 
 
 def _merge_key(rules: Rules, target: JsonObject, name: str, value: object, path: str) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from server.errors import NotFoundError, OrderDeskError, ToolError, WriteUncertainError
-from server.orderdesk.batch import target
+from server.orderdesk.batch import PLANNED, changes, target
 from server.orderdesk.kinds import ORDER, Reference
 from server.orderdesk.messages import impersonal
 from server.orderdesk.operation import StoreOperation, send_renewed
@@ -51,6 +51,16 @@ class Move(StoreOperation):
             raise NotFoundError(NOT_FOUND if len(before) == 1 else "None of the orders was found.")
         after = {order_id: _in_folder(order, folder_id) for order_id, order in before.items()}
         return Plan(before, after, report(before, folder_id, {}) if before == after else None)
+
+    def preview(self, plan: Plan) -> dict[str, Any]:
+        """The folder of each order before and after, and which could not be moved."""
+        told = report(plan.before, _destination(plan), dict.fromkeys(_moving(plan)))
+        results = [
+            {**line, "status": PLANNED, "message": "Would be moved"} if line["status"] == MOVED else line
+            for line in told["results"]
+        ]
+        counts = {name: told[name] for name in ("folder_id", UNCHANGED, FAILED)}
+        return {"changes": changes(ORDER, plan), **counts, "results": results}
 
     async def apply(self, plan: Plan, revise: Revise) -> dict[str, Any]:
         """Move those that are not there yet. Raises OrderDeskError where OrderDesk moved none of them."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from server.errors import ToolError
 from server.orderdesk.client import NotAppliedError
+from server.orderdesk.merge import differences
 from server.writes.operation import Plan, Revise
 
 if TYPE_CHECKING:
@@ -84,6 +85,10 @@ class ObjectOperation(StoreOperation):
     def locks(self) -> tuple[Hashable, ...]:
         """The object, or the order that it is a part of."""
         return ((self.seat.store.upstream, self.reference.lock),)
+
+    def preview(self, plan: Plan) -> dict[str, Any]:
+        """What would change in it."""
+        return {"changes": differences(self.reference.name, plan.before, plan.after)}
 
     @property
     def _name(self) -> str:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from server.errors import ConflictError, OrderDeskError, WriteUncertainError
-from server.orderdesk.kinds import SHIPMENT, Reference
+from server.orderdesk.kinds import ORDER, SHIPMENT, Reference
 from server.orderdesk.listing import entries
-from server.orderdesk.merge import JsonObject, shows
+from server.orderdesk.merge import JsonObject, differences, shows
 from server.orderdesk.operation import StoreOperation, send_renewed
 from server.writes.operation import Plan, Revise
 
@@ -93,6 +93,10 @@ class AddShipment(StoreOperation):
                 existing_id=existing,
             )
         return Plan(before, {**before, "new": self.body})
+
+    def preview(self, plan: Plan) -> dict[str, Any]:
+        """The shipment that the order would get."""
+        return {"changes": differences(Reference(ORDER, (self.order_id,)).name, plan.before, plan.after)}
 
     async def apply(self, plan: Plan, revise: Revise) -> dict[str, Any]:
         """POST it. Raises ConflictError where the order has its number by then."""

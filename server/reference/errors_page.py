@@ -32,9 +32,8 @@ ADVICE: Final[Mapping[str, Advice]] = {
         },
     ),
     "AUTH_ERROR": Advice(
-        "Do not repeat. Refused by OrderDesk: the store's API key has changed there; `stores_delete`, then"
-        " `stores_register` with the current one (and `stores_use_store` if it was the active store). Otherwise ask the"
-        " operator for a key, or why the tenant is suspended.",
+        "Do not repeat. Refused by OrderDesk: the store's API key has changed there; `stores_register` with the current"
+        " one. Otherwise ask the operator for a key, or why the tenant is suspended.",
         {"http_status": "what OrderDesk answered"},
     ),
     "NOT_FOUND": Advice("Check the id and the store; list or search to find the object.", {}),
@@ -53,10 +52,11 @@ ADVICE: Final[Mapping[str, Advice]] = {
         },
     ),
     "RATE_LIMIT_EXCEEDED": Advice(
-        "Wait `retry_after_seconds` (HTTP: also `Retry-After`), then call again. Where the hourly cap is reached, ask"
-        " the operator before going on.",
+        "Wait `retry_after_seconds` (HTTP: also `Retry-After`), then call again; without it, the call asks for more"
+        " than its limit ever allows: make smaller calls. Where the hourly cap is reached, ask the operator before"
+        " going on.",
         {
-            "retry_after_seconds": "how long to wait",
+            "retry_after_seconds": "how long to wait; absent where waiting does not help",
             "limit": "`tenant` (RATE_LIMIT_RPM), `orderdesk` (the store's own bucket there), or `destructive_per_hour`"
             " (the cap on objects created, moved or deleted)",
         },

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hmac
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.engine import Row
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.clock import Monotonic, now_milliseconds
@@ -93,34 +93,40 @@ class Stores:
         raise StoreNotFoundError(f"No store of yours answers to {identifier!r}. stores_list shows those you have.")
 
     async def register(self, tenant_id: str, store_id: str, api_key: str, name: str, label: str | None) -> Store:
-        """Keep a store; a tenant's first one becomes active. Raises ConflictError when it is registered already."""
-        row_id = "s_" + secrets.token_hex(8)
-        sealed = self._vault.seal(tenant_id, f"stores/{row_id}", api_key.encode())
-        try:
-            async with self._write() as connection:
-                known = (await connection.execute(select(stores).where(stores.c.tenant_id == tenant_id))).all()
-                if len(known) >= STORES_PER_TENANT:
-                    raise ConflictError(f"A tenant can register {STORES_PER_TENANT} stores; delete one first.")
-                if label is not None and any((row.label or "").casefold() == label.casefold() for row in known):
-                    raise ConflictError(f"The label {label!r} is taken by another store of yours.")
+        """Keep a store; a tenant's first one becomes active.
+
+        One that is registered already gets this key and name, and the label if one is given; it stays active if it was.
+        Raises ConflictError where another store has the label, or the tenant has as many stores as it may.
+        """
+        async with self._write() as connection:
+            rows = (await connection.execute(select(stores).where(stores.c.tenant_id == tenant_id))).all()
+            known = [self._store(row) for row in rows]
+            present = registered(known, store_id, label)
+            row_id = "s_" + secrets.token_hex(8) if present is None else present.id
+            given = {"name": name, "sealed_api_key": self._vault.seal(tenant_id, _place(row_id), api_key.encode())}
+            if present is not None:
+                given |= {} if label is None else {"label": label}
+                await connection.execute(update(stores).where(stores.c.id == row_id).values(given))
+            else:
                 await connection.execute(
                     insert(stores).values(
+                        **given,
                         id=row_id,
                         tenant_id=tenant_id,
                         store_id=store_id,
-                        name=name,
                         label=label,
-                        sealed_api_key=sealed,
-                        is_default=not any(row.is_default for row in known),
+                        is_default=not any(store.is_default for store in known),
                         created_at=now_milliseconds(),
                     )
                 )
-        except IntegrityError:
-            raise ConflictError(
-                f"Store {store_id!r} is registered already. Delete it with stores_delete to register it anew."
-            ) from None
         self._of_tenant.forget(tenant_id)
+        self._of_store_id.forget(store_id)
         return await self.resolve(tenant_id, store_id)
+
+    def identity(self, store_id: str, api_key: str) -> str:
+        """The `upstream` of a store with this API key."""
+        account = store_id.encode() + b"\0" + api_key.encode()
+        return hmac.digest(self._vault.upstream_pepper, account, "sha256").hex()[:32]
 
     async def use(self, tenant_id: str, identifier: str) -> Store:
         """Make a store the active one; the choice outlives connections and restarts."""
@@ -151,7 +157,7 @@ class Stores:
 
     def api_key(self, store: Store) -> str:
         """The store's OrderDesk API key in the clear: asked for at each call, kept nowhere."""
-        return self._vault.open(store.tenant_id, f"stores/{store.id}", store.sealed_api_key).decode()
+        return self._vault.open(store.tenant_id, _place(store.id), store.sealed_api_key).decode()
 
     @asynccontextmanager
     async def _write(self) -> AsyncIterator[AsyncConnection]:
@@ -197,10 +203,25 @@ class Stores:
         if known is not None:
             return known
         try:
-            api_key = self._vault.open(row.tenant_id, f"stores/{row.id}", row.sealed_api_key)
+            api_key = self._vault.open(row.tenant_id, _place(row.id), row.sealed_api_key).decode()
         except VaultError:
             return str(row.id)
-        identity = hmac.digest(self._vault.upstream_pepper, row.store_id.encode() + b"\0" + api_key, "sha256").hex()
         if len(self._upstreams) >= UPSTREAMS_KEPT:
             self._upstreams.clear()
-        return self._upstreams.setdefault(row.sealed_api_key, identity[:32])
+        return self._upstreams.setdefault(row.sealed_api_key, self.identity(row.store_id, api_key))
+
+
+def registered(known: Sequence[Store], store_id: str, label: str | None) -> Store | None:
+    """Which of a tenant's stores has the id, None if it may be added. Raises ConflictError where neither may be."""
+    present = next((store for store in known if store.store_id == store_id), None)
+    if present is None and len(known) >= STORES_PER_TENANT:
+        raise ConflictError(f"A tenant can register {STORES_PER_TENANT} stores; delete one first.")
+    others = [store for store in known if store is not present]
+    if label is not None and any((store.label or "").casefold() == label.casefold() for store in others):
+        raise ConflictError(f"The label {label!r} is taken by another store of yours.")
+    return present
+
+
+def _place(row_id: str) -> str:
+    """Where a store's API key is sealed to."""
+    return f"stores/{row_id}"

@@ -72,7 +72,8 @@ StoreIdentifier = Annotated[str, Field(min_length=1, max_length=200), BeforeVali
 class Difference(Result):
     """A line of a diff."""
 
-    field: str = Field(description="Dotted path of the field; empty for the whole object")
+    object: str
+    field: str = Field(description="Dotted path; empty for the whole object")
     before: Any
     after: Any
 
@@ -150,7 +151,7 @@ class Tool(Generic[A]):
                 near = difflib.get_close_matches(name, self.arguments.model_fields, n=1, cutoff=0.5)
                 invalid[name] = "is not an argument" + (f"; did you mean {near[0]!r}?" if near else "")
             else:
-                invalid[name] = item["msg"][0].lower() + item["msg"][1:]
+                invalid[name] = _reason(item["msg"])
         parts = [f"{name} is required" for name in missing] + [f"{name}: {why}" for name, why in invalid.items()]
         return ArgumentsError(
             f"{self.name}: " + "; ".join(parts),
@@ -211,6 +212,12 @@ class WriteTool(Tool[W]):
             return digest(operation.store_id, operation.target, asked)
         # Of the tenant's own stores one may be gone when the call comes again: the spelling tells which was meant.
         return digest("", "", arguments.model_dump(mode="json", exclude=set(MANNER)))
+
+
+def _reason(message: str) -> str:
+    """A message of pydantic's as part of a sentence, without the prefix of those that are our own."""
+    own = message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    return own[:1].lower() + own[1:]
 
 
 def _output_schema(model: type[BaseModel]) -> dict[str, Any]:

@@ -104,12 +104,12 @@ class EntryResult(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     product_id: str
-    status: Literal["updated", "unchanged", "failed"]
+    status: Literal["updated", "planned", "unchanged", "failed"]
     message: str
 
 
 class ProductsUpdated(WriteResult):
-    results: list[EntryResult] | None = Field(None, description="What became of each product; absent in a dry run")
+    results: list[EntryResult] | None = Field(None, description="What became of each product; planned in a dry run")
     updated: int | None = None
     unchanged: int | None = Field(None, description="Products that had these values already")
     failed: int | None = Field(None, description="Products that were not updated: results say why")

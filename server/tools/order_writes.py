@@ -6,7 +6,6 @@ from collections.abc import Hashable
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from server.errors import ArgumentsError
 from server.orderdesk.append import HISTORY_ENTRY, Append
@@ -78,7 +77,7 @@ class MoveOrders(WriteArguments):
     @model_validator(mode="after")
     def _one_destination(self) -> MoveOrders:
         if (self.destination_folder_id is None) is (self.destination_folder_name is None):
-            raise PydanticCustomError("one_of", "give either destination_folder_id or destination_folder_name")
+            raise ValueError("give either destination_folder_id or destination_folder_name")
         return self
 
 
@@ -98,7 +97,7 @@ class HistoryWritten(WriteResult):
 
 class Moved(Result):
     order_id: str
-    status: Literal["moved", "unchanged", "failed"]
+    status: Literal["moved", "planned", "unchanged", "failed"]
     message: str
     original_folder_id: str | None = None
 

@@ -116,13 +116,13 @@ class EntryResult(BaseModel):
 
     order_id: str
     tracking_number: str
-    status: Literal["added", "failed"]
+    status: Literal["added", "planned", "failed"]
     shipment_id: str | None
     message: str
 
 
 class ShipmentsAdded(WriteResult):
-    results: list[EntryResult] | None = Field(None, description="What became of each entry; absent in a dry run")
+    results: list[EntryResult] | None = Field(None, description="What became of each entry; planned in a dry run")
     added: int | None = None
     failed: int | None = Field(None, description="Entries that were not added: results say why")
 

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from server.orderdesk.merge import differences
+from server.tenancy.stores import registered
 from server.writes.operation import Plan, Revise
 
 if TYPE_CHECKING:
     from server.tenancy.stores import Store, Stores
     from server.tools.call import Call
     from server.tools.stores import Register
+
+
+# What a registration may replace, as messages call it. The key itself is in no plan: it is told by its account.
+ACCOUNT: Final = "account"
+REPLACEABLE: Final = {ACCOUNT: "API key", "store_name": "name", "label": "label"}
 
 
 def view_of(store: Store) -> dict[str, Any]:
@@ -22,6 +29,10 @@ def view_of(store: Store) -> dict[str, Any]:
         "label": store.label,
         "active": store.is_default,
     }
+
+
+def _view(state: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in state.items() if name != ACCOUNT}
 
 
 @dataclass(frozen=True)
@@ -47,11 +58,19 @@ class StoreWrite:
         """The tenant's stores."""
         return (("stores", self._tenant_id),)
 
+    def preview(self, plan: Plan) -> dict[str, Any]:
+        """What would change in the store's registration."""
+        return {"changes": differences(f"Store {self.store_id}", plan.before, plan.after)}
+
     async def look_up(self, plan: Plan) -> dict[str, Any] | None:
         """The result, if the rows show it."""
-        known = {store.store_id: view_of(store) for store in await self._stores.all(self._tenant_id)}
-        view = plan.after or plan.before
-        return self._result(view) if known.get(view["store_id"]) == plan.after else None
+        known = {store.store_id: self._state(store) for store in await self._stores.all(self._tenant_id)}
+        state = plan.after or plan.before
+        return self._result(plan, state) if known.get(state["store_id"]) == plan.after else None
+
+    def _state(self, store: Store) -> dict[str, Any]:
+        """A store as plans keep it."""
+        return view_of(store)
 
     @property
     def _tenant_id(self) -> str:
@@ -61,36 +80,66 @@ class StoreWrite:
     def _stores(self) -> Stores:
         return self.call.services.stores
 
-    def _result(self, view: dict[str, Any]) -> dict[str, Any]:
-        return {"status": "success", "store": view, "message": self.message.format(view["store_id"])}
+    def _message(self, plan: Plan) -> str:
+        del plan
+        return self.message
+
+    def _result(self, plan: Plan, state: dict[str, Any]) -> dict[str, Any]:
+        message = self._message(plan).format(state["store_id"])
+        return {"status": "success", "store": _view(state), "message": message}
 
 
 @dataclass(frozen=True)
 class Registration(StoreWrite):
-    """An operation that keeps a store."""
+    """An operation that keeps a store, or replaces the API key, name and label of one that is kept."""
 
     arguments: Register
     message: ClassVar[str] = "Store {} registered"
 
     async def plan(self) -> Plan:
-        """Nothing, then the store."""
+        """The store as it is kept, if it is, and as it will be. Raises ConflictError."""
+        asked = self.arguments
         known = await self._stores.all(self._tenant_id)
+        present = registered(known, asked.store_id, asked.label)
+        before = None if present is None else self._state(present)
         after = {
-            "store_id": self.arguments.store_id,
-            "store_name": self.arguments.store_name,
-            "label": self.arguments.label,
-            "active": not any(store.is_default for store in known),
+            "store_id": asked.store_id,
+            "store_name": asked.store_name,
+            "label": asked.label or (before and before["label"]),
+            "active": before["active"] if before else not any(store.is_default for store in known),
+            ACCOUNT: self._stores.identity(asked.store_id, asked.api_key),
         }
-        return Plan(None, after)
+        plan = Plan(before, after)
+        return Plan(before, after, self._result(plan, after)) if before == after else plan
+
+    def preview(self, plan: Plan) -> dict[str, Any]:
+        """What would change in the store's registration, and whether its key would; no key is shown."""
+        shown = Plan(plan.before and _view(plan.before), _view(plan.after))
+        changes = super().preview(shown)["changes"]
+        if plan.before and plan.before[ACCOUNT] != plan.after[ACCOUNT]:
+            key = {"field": "api_key", "before": "(the key that is kept)", "after": "(the key that is given)"}
+            changes.append({"object": f"Store {self.store_id}", **key})
+        return {"changes": changes}
 
     async def apply(self, plan: Plan, revise: Revise) -> dict[str, Any]:
-        """Add the row. Raises ConflictError where it is there."""
-        del plan, revise
+        """Add or change the row. Raises ConflictError."""
+        del revise
         asked = self.arguments
         store = await self._stores.register(
             self._tenant_id, asked.store_id, asked.api_key, asked.store_name, asked.label
         )
-        return self._result(view_of(store))
+        return self._result(plan, view_of(store))
+
+    def _state(self, store: Store) -> dict[str, Any]:
+        return {**view_of(store), ACCOUNT: store.upstream}
+
+    def _message(self, plan: Plan) -> str:
+        if plan.before is None:
+            return self.message
+        replaced = [name for key, name in REPLACEABLE.items() if plan.before[key] != plan.after[key]]
+        if not replaced:
+            return "Store {} is registered with these values already; nothing was changed"
+        return f"Store {{}} was registered already: {' and '.join(replaced)} replaced"
 
 
 @dataclass(frozen=True)
@@ -116,12 +165,13 @@ class Choice(OfOneStore):
         """The store now, and active. Raises StoreNotFoundError."""
         before = await self._resolved()
         after = {**before, "active": True}
-        return Plan(before, after, self._result(after) if before == after else None)
+        plan = Plan(before, after)
+        return Plan(before, after, self._result(plan, after)) if before == after else plan
 
     async def apply(self, plan: Plan, revise: Revise) -> dict[str, Any]:
         """Change the rows."""
         del revise
-        return self._result(view_of(await self._stores.use(self._tenant_id, plan.before["store_id"])))
+        return self._result(plan, view_of(await self._stores.use(self._tenant_id, plan.before["store_id"])))
 
 
 @dataclass(frozen=True)
@@ -137,4 +187,4 @@ class Deletion(OfOneStore):
     async def apply(self, plan: Plan, revise: Revise) -> dict[str, Any]:
         """Delete the row."""
         del revise
-        return self._result(view_of(await self._stores.delete(self._tenant_id, plan.before["store_id"])))
+        return self._result(plan, view_of(await self._stores.delete(self._tenant_id, plan.before["store_id"])))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from server.errors import ArgumentsError, StoreNotFoundError
 from server.tools.call import Call
@@ -27,7 +28,17 @@ if TYPE_CHECKING:
 TARGET_LENGTH: Final = 64
 
 StoreId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$"), BeforeValidator(as_id)]
-Name = Annotated[str, Field(min_length=1, max_length=200)]
+# Operators read names in terminals, which obey escape sequences and the marks that turn the direction of writing.
+UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+
+
+def _in_one_line(text: str) -> str:
+    if UNPRINTABLE.search(text):
+        raise ValueError("must be one line of text without control characters")
+    return text
+
+
+Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_in_one_line)]
 
 
 class NoArguments(Arguments):
@@ -98,7 +109,9 @@ async def resolve(call: Call, arguments: Identified) -> dict[str, Any]:
 async def register(call: Call, arguments: Register) -> Operation:
     """Keep a store; the first becomes active."""
     call.store_id = arguments.store_id
-    return Registration(call, arguments.store_id, None, arguments)
+    known = await call.services.stores.all(call.caller.tenant_id)
+    present = next((store for store in known if store.store_id == arguments.store_id), None)
+    return Registration(call, arguments.store_id, present, arguments)
 
 
 async def use_store(call: Call, arguments: Use) -> Operation:
@@ -137,14 +150,15 @@ TOOLS: tuple[Tool[Any], ...] = (
         title="Register a store",
         description=(
             "Register an OrderDesk store with its API key, which is kept encrypted and never shown again. "
-            "The first store registered becomes the active one."
+            "The first store registered becomes the active one. A store that is registered already gets the key, name "
+            "and label that you give, as after its key was changed at OrderDesk; the active store stays so."
         ),
         toolset="stores",
         arguments=Register,
         result=StoreWritten,
         example={"store_id": "42174", "api_key": "YOUR-API-KEY", "store_name": "Main shop", "label": "main"},
         operation=register,
-        idempotent=False,
+        destructive=True,
         open_world=False,
         secret=frozenset({"api_key"}),
     ),

@@ -253,6 +253,13 @@ def _key_is_free(row: Row[Any], write: Write) -> bool:
 
 
 async def _refuse_above_cap(connection: AsyncConnection, write: Write, cap: int) -> None:
+    if write.objects > cap:
+        smaller = " Make smaller calls, or ask the operator to raise it." if cap else " The operator can raise it."
+        raise RateLimitError(
+            f"This call touches {write.objects} objects, and your stores' hourly cap is {cap}: it is refused at any "
+            f"time; nothing was changed.{smaller}",
+            limit="destructive_per_hour",
+        )
     horizon = now_milliseconds() - HOUR_MILLISECONDS
     spent, oldest = (
         await connection.execute(

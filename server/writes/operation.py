@@ -61,6 +61,10 @@ class Operation(Protocol):
         """Look at what is there. Raises the ToolError of what cannot be done."""
         ...
 
+    def preview(self, plan: Plan) -> dict[str, Any]:
+        """What a dry run tells of `plan`: its `changes`; of a batch also what would become of each entry."""
+        ...
+
     async def apply(self, plan: Plan, revise: Revise) -> dict[str, Any]:
         """Carry `plan` out; returns the result. Raises WriteUncertainError when the outcome is not known."""
         ...

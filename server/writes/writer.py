@@ -12,7 +12,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from server.errors import ToolError, UpstreamUnavailableError, WriteUncertainError
 from server.locks import BusyError, KeyedLocks
-from server.orderdesk.merge import differences
 from server.writes.leases import LeasedError
 from server.writes.ledger import Write, WriteLedger
 from server.writes.operation import Operation, Plan
@@ -56,8 +55,8 @@ class Writer:
         return {
             "status": "success",
             "dry_run": True,
-            "changes": differences(plan.before, plan.after),
             "message": "Nothing was changed: this was a dry run",
+            **operation.preview(plan),
         }
 
     async def carry_out(self, call: Call, operation: Operation, write: Write) -> dict[str, Any]:

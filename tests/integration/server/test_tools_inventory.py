@@ -196,23 +196,25 @@ def test_a_dry_run_tells_the_difference_and_changes_nothing(
     result = succeed(client, tool, {**arguments, "dry_run": True})
     assert result["dry_run"] is True
     assert sent(bench, shop, since) == []
-    expected: list[tuple[str, Any, Any]]
+    product = f"Product {arguments.get('product_id')}"
+    expected: list[tuple[str, str, Any, Any]]
     if tool == "products_create":
-        expected = [("", None, arguments)]
+        expected = [("New product", "", None, arguments)]
     elif tool == "products_update":
-        expected = [("price", 10, 12.5), ("location", "Overflow", None)]
+        expected = [(product, "price", 10, 12.5), (product, "location", "Overflow", None)]
     elif tool == "products_delete":
-        expected = [("", product_of(bench, shop, arguments["product_id"]), None)]
+        expected = [(product, "", product_of(bench, shop, arguments["product_id"]), None)]
     elif tool == "products_batch_update":
-        first, second = (str(entry["product_id"]) for entry in arguments["products"])
+        first, second = (f"Product {entry['product_id']}" for entry in arguments["products"])
         expected = [
-            (f"{first}.price", 10, 11),
-            (f"{second}.stock", 1, 2),
-            (f"{second}.metadata", [], {"shelf": "4"}),
+            (first, "price", 10, 11),
+            (second, "stock", 1, 2),
+            (second, "metadata", [], {"shelf": "4"}),
         ]
+        assert [line["status"] for line in result["results"]] == ["planned", "planned"]
     else:
-        expected = [("stock", 7, arguments.get("to", 5))]
-    assert [(line["field"], line["before"], line["after"]) for line in result["changes"]] == expected
+        expected = [(product, "stock", 7, arguments.get("to", 5))]
+    assert [tuple(line.values()) for line in result["changes"]] == expected
 
 
 def test_a_repetition_under_the_same_key_is_replayed_and_carried_out_once(

@@ -230,19 +230,22 @@ def test_a_dry_run_tells_the_difference_and_changes_nothing(
     assert result["dry_run"] is True
     assert sent(bench, shop, since) == []
     assert shipments(shop.orders[0]) == before
-    expected: list[tuple[str, Any, Any]]
+    order = f"Order {shop.orders[0]}"
+    shipment = f"Shipment {arguments.get('shipment_id')} of order {shop.orders[0]}"
+    expected: list[tuple[str, str, Any, Any]]
     if tool == "shipments_update":
-        expected = [("carrier_code", "UPS", "USPS"), ("cost", 0, 4.2)]
+        expected = [(shipment, "carrier_code", "UPS", "USPS"), (shipment, "cost", 0, 4.2)]
     elif tool == "shipments_delete":
-        expected = [("", before[-1], None)]
+        expected = [(shipment, "", before[-1], None)]
     elif tool == "shipments_add":
-        expected = [("new", None, fields(arguments))]
+        expected = [(order, "new", None, fields(arguments))]
     else:
         expected = [
-            (f"{entry['order_id']}.new {place}", None, fields(entry))
+            (f"Order {entry['order_id']}", f"new {place}", None, fields(entry))
             for place, entry in enumerate(arguments["shipments"], 1)
         ]
-    assert [(line["field"], line["before"], line["after"]) for line in result["changes"]] == expected
+        assert [line["status"] for line in result["results"]] == ["planned"] * len(expected)
+    assert [tuple(line.values()) for line in result["changes"]] == expected
 
 
 def test_a_repetition_under_the_same_key_is_replayed_and_carried_out_once(

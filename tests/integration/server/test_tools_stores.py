@@ -126,11 +126,116 @@ def test_a_second_deletion_at_the_same_time_finds_no_store(bench: Bench, shop: S
         assert sorted(threads.map(delete, range(4))) == [False, True, True, True]
 
 
-def test_what_exists_already_is_a_conflict(shop: Shop, client: Client) -> None:
-    same = {"store_id": shop.account.store_id, "api_key": "x", "store_name": "again"}
-    assert fail(client, "stores_register", same)["code"] == "CONFLICT_ERROR"
-    assert fail(client, "stores_register", {**SECOND, "label": shop.label})["code"] == "CONFLICT_ERROR"
+def test_a_label_that_another_store_has_is_a_conflict(shop: Shop, client: Client) -> None:
+    for dry_run in (True, False):
+        asked = {**SECOND, "label": shop.label, "dry_run": dry_run}
+        assert fail(client, "stores_register", asked)["code"] == "CONFLICT_ERROR"
     assert succeed(client, "stores_list")["count"] == 1
+
+
+def again(shop: Shop, **changes: Any) -> dict[str, Any]:
+    """The shop's registration once more."""
+    same = {"store_id": shop.account.store_id, "api_key": shop.account.api_key, "store_name": shop.name}
+    return {**same, **changes}
+
+
+def test_a_store_registered_again_is_served_under_the_new_key_at_once_and_stays_active(
+    shop: Shop, client: Client
+) -> None:
+    succeed(client, "stores_register", SECOND)
+    order = {"order_id": shop.orders[0]}
+    succeed(client, "orders_get", order)
+    assert succeed(client, "orders_get", order)["cached"]
+    wrong = succeed(client, "stores_register", again(shop, api_key="wrong-key"))
+    assert wrong["message"] == f"Store {shop.account.store_id} was registered already: API key replaced"
+    assert wrong["store"] == view(shop)
+    assert fail(client, "orders_get", order)["code"] == "AUTH_ERROR"
+    renamed = succeed(client, "stores_register", again(shop, store_name="Renamed", label="new"))
+    assert renamed["message"].endswith("API key and name and label replaced")
+    assert renamed["store"] == {**view(shop), "store_name": "Renamed", "label": "new"}
+    assert succeed(client, "orders_get", order)["status"] == "success"
+    assert succeed(client, "stores_list")["stores"][0] == renamed["store"]
+
+
+def test_a_dry_run_of_a_registration_tells_what_would_be_replaced_and_no_key(
+    bench: Bench, shop: Shop, client: Client
+) -> None:
+    asked = again(shop, api_key="another-key", store_name="Renamed", dry_run=True)
+    result = succeed(client, "stores_register", asked)
+    store = f"Store {shop.account.store_id}"
+    assert [(line["object"], line["field"]) for line in result["changes"]] == [
+        (store, "store_name"),
+        (store, "api_key"),
+    ]
+    for secret in ("another-key", shop.account.api_key):
+        assert secret not in str(result)
+    assert succeed(client, "stores_list")["stores"] == [view(shop)]
+    (first,) = succeed(client, "stores_register", {**SECOND, "dry_run": True})["changes"]
+    assert first["after"] == {"store_id": "777001", "store_name": "Second", "label": "two", "active": False}
+    rows = bench.query("SELECT count(*) FROM stores WHERE tenant_id = ?", shop.tenant.id)
+    assert rows == [(1,)]
+
+
+def test_a_registration_that_changes_nothing_says_so(shop: Shop, client: Client) -> None:
+    result = succeed(client, "stores_register", again(shop))
+    assert "nothing was changed" in result["message"]
+    assert result["store"] == view(shop)
+    assert "write_id" not in result
+
+
+def test_a_repeated_registration_under_its_key_is_replayed_and_never_replaces_a_later_key(
+    shop: Shop, client: Client
+) -> None:
+    asked = again(shop, api_key="first-key", idempotency_key="rotation")
+    first = succeed(client, "stores_register", asked)
+    succeed(client, "stores_register", again(shop))
+    assert succeed(client, "stores_register", asked) == {**first, "replayed": True}
+    assert succeed(client, "orders_list", {"limit": 1})["status"] == "success"
+    assert fail(client, "stores_register", {**asked, "api_key": "second-key"})["code"] == "CONFLICT_ERROR"
+
+
+def test_another_tenant_s_registration_of_the_same_store_keeps_its_key(bench: Bench, shop: Shop) -> None:
+    with bench.connect(shop.tenant) as mine, bench.connect(bench.new_tenant("other")) as theirs:
+        succeed(theirs, "stores_register", again(shop, label="theirs"))
+        succeed(theirs, "stores_register", again(shop, api_key="wrong-key"))
+        assert fail(theirs, "orders_list", {"limit": 1})["code"] == "AUTH_ERROR"
+        assert succeed(mine, "orders_list", {"limit": 1})["status"] == "success"
+        assert succeed(mine, "stores_list")["stores"] == [view(shop)]
+
+
+@pytest.mark.parametrize("replaced", [True, False], ids=["it happened", "it did not"])
+def test_a_replaced_key_whose_server_ended_is_settled_by_what_the_rows_show(
+    replaced: bool,  # noqa: FBT001
+    bench: Bench,
+    shop: Shop,
+    client: Client,
+) -> None:
+    write_id = succeed(client, "stores_register", again(shop, api_key="new-key"))["write_id"]
+    if not replaced:
+        succeed(client, "stores_register", again(shop))
+    with sqlite3.connect(bench.database) as connection:
+        connection.execute(
+            "UPDATE writes SET state = 'intent', settled_at = NULL, sealed_result = NULL, "
+            "created_at = created_at - 3600000 WHERE id = ?",
+            (write_id,),
+        )
+    run_command(bench, "writes", "uncertain", "--look-up", "--tenant", shop.tenant.id)
+    assert bench.query("SELECT state FROM writes WHERE id = ?", write_id) == [("done" if replaced else "uncertain",)]
+
+
+@pytest.mark.parametrize("name", ["store_name", "label"])
+@pytest.mark.parametrize(
+    "text", ["two\nlines", "\x1b[2Jcleared", "\x9b31m", "a\x7f", "tab\there", "a\u2028b", "\u202egpj.exe"], ids=ascii
+)
+def test_a_name_that_would_reach_into_an_operator_s_terminal_is_refused(name: str, text: str, client: Client) -> None:
+    error = fail(client, "stores_register", {**SECOND, name: text})
+    assert error["code"] == "VALIDATION_ERROR"
+    assert error["details"]["invalid_fields"] == {name: "must be one line of text without control characters"}
+
+
+def test_names_of_any_script_are_taken(client: Client) -> None:
+    name = "Café \u5e97\u3000\U0001f469\u200d\U0001f373 \u05d7\u05e0\u05d5\u05ea"
+    assert succeed(client, "stores_register", {**SECOND, "store_name": name})["store"]["store_name"] == name
 
 
 def test_a_deleted_and_newly_registered_store_answers_nothing_from_its_former_cache(

@@ -85,8 +85,13 @@ def test_a_dry_run_tells_the_difference_and_changes_nothing(bench: Bench, shop: 
     result = succeed(client, "orders_update", asked)
     assert result["dry_run"] is True
     assert result["changes"] == [
-        {"field": "email", "before": before["email"], "after": None},
-        {"field": "shipping.city", "before": before["shipping"]["city"], "after": "York"},
+        {"object": f"Order {order_id}", "field": "email", "before": before["email"], "after": None},
+        {
+            "object": f"Order {order_id}",
+            "field": "shipping.city",
+            "before": before["shipping"]["city"],
+            "after": "York",
+        },
     ]
     assert puts(bench, shop, since) == []
     assert bench.upstream.order(shop.account, order_id) == before

@@ -100,7 +100,10 @@ def test_a_wrong_hash_and_an_unknown_store_are_refused_alike_and_drop_nothing(be
             bench, shop.account, order.replace("secret", "forged"), X_Order_Desk_Hash=sign(order, shop.account.api_key)
         )
         assert {answer.status_code for answer in (wrong, unknown, altered)} == {401}
-        assert wrong.content == unknown.content == altered.content
+        refusals = [answer.json()["error"] for answer in (wrong, unknown, altered)]
+        for answer, refusal in zip((wrong, unknown, altered), refusals, strict=True):
+            assert refusal.pop("request_id") == answer.headers["X-Request-Id"]
+        assert refusals[0] == refusals[1] == refusals[2]
         assert read(client, order_id)[1]
 
 

@@ -119,7 +119,7 @@ ORDER_WRITINGS = (
         ),
         "POST",
         "/move-orders",
-        lambda asked: f"{asked['order_ids'][0]}.folder_id",
+        lambda _: "folder_id",
         frozenset({"order_ids"}),
         {"order_ids": [ABSENT], "destination_folder_name": "Shipped"},
     ),

@@ -256,6 +256,18 @@ async def test_the_cap_counts_the_objects_of_the_last_hour_that_may_have_been_to
     await carry_out(ledger, capped)
 
 
+@pytest.mark.parametrize(("cap", "objects"), [(CAP, CAP + 1), (0, 1)])
+async def test_a_write_of_more_objects_than_the_cap_is_not_told_to_wait(
+    database: Database, vault: Vault, write: Write, cap: int, objects: int
+) -> None:
+    ledger = WriteLedger(database, vault, Brakes(database, cap=cap), LEASES)
+    with pytest.raises(
+        RateLimitError, match=rf"touches {objects} .* cap is {cap}: it is refused at any time"
+    ) as refused:
+        await ledger.begin(replace(write, idempotency_key=None, capped=True, objects=objects), PLAN)
+    assert refused.value.details == {"limit": "destructive_per_hour"}
+
+
 async def test_a_database_that_takes_no_write_refuses_before_anything_is_sent(
     ledger: WriteLedger, write: Write, database_file: Path, database: Database
 ) -> None:

@@ -148,10 +148,10 @@ def test_notes_are_only_ever_added_and_each_content_once(order: dict[str, Any], 
 @given(order=ORDERS, changes=CHANGES)
 def test_the_differences_lead_from_the_order_to_what_it_becomes(order: dict[str, Any], changes: dict[str, Any]) -> None:
     merged = merge(order, changes, NOW)
-    lines = differences(order, merged)
+    lines = differences("Order 1", order, merged)
     assert all(line["before"] != line["after"] for line in lines)
     assert {line["field"].partition(".")[0] for line in lines} <= set(changes)
-    assert differences(merged, merged) == []
+    assert differences("Order 1", merged, merged) == []
 
 
 def test_a_new_city_leaves_the_rest_of_the_address() -> None:

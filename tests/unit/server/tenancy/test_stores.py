@@ -1,9 +1,11 @@
+import os
 from pathlib import Path
 
 import pytest
 
 from server.errors import ArgumentsError, ConflictError, StoreNotFoundError
 from server.storage.database import Database
+from server.tenancy import stores as stores_module
 from server.tenancy.stores import Stores
 from server.tenancy.tenants import Tenants
 from server.tenancy.vault import Vault
@@ -101,13 +103,56 @@ async def test_without_an_active_store_the_message_says_what_to_do(stores: Store
         await stores.resolve(tenant, None)
 
 
-async def test_a_store_is_registered_once_and_a_label_given_once(stores: Stores, tenant: str) -> None:
+async def test_a_label_is_given_once(stores: Stores, tenant: str) -> None:
     await stores.register(tenant, "1", "key", "one", "main")
-    with pytest.raises(ConflictError, match="registered already"):
-        await stores.register(tenant, "1", "other", "one again", None)
-    with pytest.raises(ConflictError, match="label"):
-        await stores.register(tenant, "2", "key", "two", "MAIN")
-    assert stores.api_key(await stores.resolve(tenant, "1")) == "key"
+    await stores.register(tenant, "2", "key", "two", "other")
+    for store_id in ("2", "3"):
+        with pytest.raises(ConflictError, match="label"):
+            await stores.register(tenant, store_id, "key", "two", "MAIN")
+    assert (await stores.resolve(tenant, "2")).label == "other"
+
+
+async def test_a_store_registered_again_has_the_new_key_and_name_and_keeps_what_was_not_given(
+    stores: Stores, tenant: str, stranger: str
+) -> None:
+    theirs = await stores.register(stranger, "1", "key", "uno", "main")
+    first = await stores.register(tenant, "1", "key", "one", "main")
+    await stores.register(tenant, "2", "key", "two", None)
+    again = await stores.register(tenant, "1", "other", "one again", None)
+    assert (again.id, again.name, again.label, again.is_default) == (first.id, "one again", "main", True)
+    assert (await stores.register(tenant, "1", "other", "one again", "Main")).label == "Main"
+    assert stores.api_key(again) == "other"
+    assert again.upstream == stores.identity("1", "other") != first.upstream
+    assert [store.store_id for store in await stores.all(tenant)] == ["1", "2"]
+    assert await stores.resolve(stranger, "1") == theirs
+
+
+async def test_a_delivery_of_the_webhook_is_checked_against_the_key_that_was_just_replaced(
+    stores: Stores, tenant: str
+) -> None:
+    await stores.register(tenant, "1", "key", "one", None)
+    await stores.of_store_id("1")
+    await stores.register(tenant, "1", "other", "one", None)
+    assert [stores.api_key(store) for store in await stores.of_store_id("1")] == ["other"]
+
+
+async def test_a_key_that_cannot_be_opened_any_more_is_replaced_like_any_other(
+    stores: Stores, tenant: str, database: Database, clock: FakeClock
+) -> None:
+    await stores.register(tenant, "1", "key", "one", "main")
+    elsewhere = Stores(database, Vault(os.urandom(32)), clock)
+    again = await elsewhere.register(tenant, "1", "other", "one", None)
+    assert (elsewhere.api_key(again), again.label) == ("other", "main")
+
+
+async def test_a_tenant_with_as_many_stores_as_it_may_have_can_still_replace_a_key(
+    stores: Stores, tenant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stores_module, "STORES_PER_TENANT", 1)
+    await stores.register(tenant, "1", "key", "one", None)
+    with pytest.raises(ConflictError, match="1 stores"):
+        await stores.register(tenant, "2", "key", "two", None)
+    assert stores.api_key(await stores.register(tenant, "1", "other", "one", None)) == "other"
 
 
 async def test_tenants_see_none_of_each_others_stores(stores: Stores, tenant: str, stranger: str) -> None:

@@ -76,7 +76,7 @@ def adding(toolset: str, required: str, optional: str = "", **more: Any) -> Decl
 CONTRACT: dict[str, Declared] = {
     "tenant_use_master_key": Declared("tenant", "master_key", store=False, local=True),
     "stores_list": own(),
-    "stores_register": own("store_id api_key store_name", "label", writes=True, idempotent=False),
+    "stores_register": own("store_id api_key store_name", "label", writes=True, destructive=True),
     "stores_use_store": own("identifier", writes=True),
     "stores_resolve": own("identifier"),
     "stores_delete": own("store_identifier", writes=True, destructive=True),
@@ -269,6 +269,28 @@ def test_every_missing_and_invalid_field_is_told_at_once() -> None:
     assert set(error.details["invalid_fields"]) == {"limit", "search_text", "page"}
     for name in ("order_id", "limit", "search_text", "page"):
         assert name in error.message
+
+
+@pytest.mark.parametrize(
+    ("tool", "changes", "invalid"),
+    [
+        ("products_adjust_stock", {"to": 1}, {"arguments": "give either by or to"}),
+        ("products_batch_update", {"products": [{"product_id": 1, "changes": {}}] * 2}, None),
+        (
+            "orders_move",
+            {"destination_folder_id": 1},
+            {"arguments": "give either destination_folder_id or destination_folder_name"},
+        ),
+        ("stores_register", {"label": "a\nb"}, {"label": "must be one line of text without control characters"}),
+    ],
+)
+def test_a_refusal_of_our_own_reads_as_we_wrote_it(
+    tool: str, changes: dict[str, Any], invalid: dict[str, str] | None
+) -> None:
+    with pytest.raises(ArgumentsError) as refused:
+        TOOLS[tool].parse({**TOOLS[tool].example, **changes})
+    assert invalid in (None, refused.value.details["invalid_fields"])
+    assert "error" not in refused.value.message.lower()
 
 
 def test_no_refusal_repeats_a_value() -> None:
