@@ -7,7 +7,7 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
-from server.commands.operate import command, operate, reason, show, table
+from server.commands.operate import add_tenant, command, operate, reason, show, show_all, tenant_in
 from server.commands.support import DONE, REFUSED, refuse
 from server.commands.times import cell, duration, encoded, moment, shown, time_to_come
 from server.plural import counted
@@ -15,6 +15,7 @@ from server.plural import counted
 if TYPE_CHECKING:
     from server.commands.support import Storage, Subparsers
     from server.settings import Settings
+    from server.tenancy.lookup import KeyRow
     from server.tenancy.rotation import Outcome, RingKey
 
 SHOWN_UNREADABLE: Final = 20
@@ -26,14 +27,14 @@ def add(commands: Subparsers) -> None:
         required=True, metavar="ACTION"
     )
     create = command(actions, "create", "make a further key of a tenant; prints it, once")
-    create.add_argument("tenant", metavar="TENANT", help="id or name")
+    add_tenant(create)
     create.add_argument("--expires", type=time_to_come, metavar="90d", help="let it end after that; default: never")
     create.set_defaults(command=create_key)
     listing = command(actions, "list", "show a tenant's keys, when each ends or ended, and its last tool call")
-    listing.add_argument("tenant", metavar="TENANT", help="id or name")
+    add_tenant(listing)
     listing.set_defaults(command=list_keys)
     rotate = command(actions, "rotate", "make a new key; the tenant's others end after an overlap")
-    rotate.add_argument("tenant", metavar="TENANT", help="id or name")
+    add_tenant(rotate)
     rotate.add_argument(
         "--overlap", type=duration, default=duration("24h"), metavar="24h", help="how long the others go on working"
     )
@@ -59,12 +60,10 @@ def create_key(settings: Settings, arguments: argparse.Namespace) -> int:
     async def work(storage: Storage) -> int:
         from server.clock import now_milliseconds
         from server.tenancy import lifecycle
-        from server.tenancy.lookup import find_tenant
 
         now = now_milliseconds()
         expires_at = None if arguments.expires is None else now + arguments.expires
-        async with storage.database.write() as connection:
-            tenant = await find_tenant(connection, arguments.tenant)
+        async with tenant_in(storage.database.write(), arguments) as (connection, tenant):
             key = await lifecycle.create_key(connection, storage.vault, tenant.id, now, expires_at)
         show(
             arguments,
@@ -81,15 +80,15 @@ def list_keys(settings: Settings, arguments: argparse.Namespace) -> int:
 
     async def work(storage: Storage) -> int:
         from server.clock import now_milliseconds
-        from server.tenancy.lookup import find_tenant, keys_of, last_uses
+        from server.tenancy.lookup import keys_of, last_uses
 
-        async with storage.database.read() as connection:
-            tenant = await find_tenant(connection, arguments.tenant)
+        async with tenant_in(storage.database.read(), arguments) as (connection, tenant):
             keys = await keys_of(connection, tenant.id)
             used = await last_uses(connection, tenant.id)
         now = now_milliseconds()
-        documents = [
-            {
+
+        def entry(key: KeyRow) -> tuple[dict[str, Any], tuple[str, ...]]:
+            document = {
                 "key_id": key.id,
                 "state": key.state(now),
                 "created_at": encoded(key.created_at),
@@ -97,20 +96,11 @@ def list_keys(settings: Settings, arguments: argparse.Namespace) -> int:
                 "revoked_at": encoded(key.revoked_at),
                 "last_used_at": encoded(used.get(key.id)),
             }
-            for key in keys
-        ]
-        rows = [
-            (
-                key.id,
-                key.state(now),
-                cell(key.created_at),
-                cell(key.expires_at if key.revoked_at is None else key.revoked_at, "never"),
-                cell(used.get(key.id)),
-            )
-            for key in keys
-        ]
+            end = cell(key.expires_at if key.revoked_at is None else key.revoked_at, "never")
+            return document, (key.id, key.state(now), cell(key.created_at), end, cell(used.get(key.id)))
+
         heads = ("KEY_ID", "STATE", "CREATED (UTC)", "END (UTC)", "LAST CALL (UTC)")
-        show(arguments, {"tenant_id": tenant.id, "tenant": tenant.name, "keys": documents}, table(heads, rows))
+        show_all(arguments, {"tenant_id": tenant.id, "tenant": tenant.name}, "keys", heads, map(entry, keys))
         return DONE
 
     return operate(settings, work)
@@ -122,10 +112,8 @@ def rotate_key(settings: Settings, arguments: argparse.Namespace) -> int:
     async def work(storage: Storage) -> int:
         from server.clock import now_milliseconds
         from server.tenancy import lifecycle
-        from server.tenancy.lookup import find_tenant
 
-        async with storage.database.write() as connection:
-            tenant = await find_tenant(connection, arguments.tenant)
+        async with tenant_in(storage.database.write(), arguments) as (connection, tenant):
             now = now_milliseconds()
             rotated = await lifecycle.rotate_keys(
                 connection, storage.vault, tenant.id, now, arguments.overlap, again=arguments.now

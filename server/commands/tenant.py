@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from server.commands.operate import command, operate, reason, show, table
+from server.commands.operate import add_tenant, command, operate, reason, show, show_all, tenant_in
 from server.commands.support import DONE, REFUSED, refuse
 from server.commands.times import cell, encoded, time_to_come
 from server.plural import counted
@@ -16,6 +16,7 @@ from server.plural import counted
 if TYPE_CHECKING:
     from server.commands.support import Storage, Subparsers
     from server.settings import Settings
+    from server.tenancy.summaries import Summary
 
 NAME_LENGTH: Final = 200
 ROWS: Final = {
@@ -41,18 +42,18 @@ def add(commands: Subparsers) -> None:
         command=list_tenants
     )
     suspend = command(actions, "suspend", "refuse every call of a tenant")
-    suspend.add_argument("tenant", metavar="TENANT", help="id or name")
+    add_tenant(suspend)
     suspend.add_argument("--reason", type=reason, required=True, help="why, for whoever finds it suspended")
     suspend.set_defaults(command=suspend_tenant)
     resume = command(actions, "resume", "answer a suspended tenant again")
-    resume.add_argument("tenant", metavar="TENANT", help="id or name")
+    add_tenant(resume)
     resume.set_defaults(command=resume_tenant)
     export = command(actions, "export", "write everything held about a tenant to a new file")
-    export.add_argument("tenant", metavar="TENANT", help="id or name")
+    add_tenant(export)
     export.add_argument("--output", type=Path, required=True, metavar="FILE", help="must not exist; made for you alone")
     export.set_defaults(command=export_tenant)
     erase = command(actions, "erase", "delete everything held about a tenant, for good")
-    erase.add_argument("tenant", metavar="TENANT", help="id or name")
+    add_tenant(erase)
     erase.add_argument("--confirm", required=True, metavar="NAME", help="the tenant's name, to be sure")
     erase.set_defaults(command=erase_tenant)
 
@@ -95,8 +96,9 @@ def list_tenants(settings: Settings, arguments: argparse.Namespace) -> int:
 
         async with storage.database.read() as connection:
             tenants = await summaries(connection, now_milliseconds())
-        documents = [
-            {
+
+        def entry(each: Summary) -> tuple[dict[str, Any], tuple[str, ...]]:
+            document = {
                 "tenant_id": each.tenant.id,
                 "name": each.tenant.name,
                 "created_at": encoded(each.tenant.created_at),
@@ -105,23 +107,13 @@ def list_tenants(settings: Settings, arguments: argparse.Namespace) -> int:
                 "brakes": list(each.brakes),
                 "last_call_at": encoded(each.last_call_at),
             }
-            for each in tenants
-        ]
-        rows = [
-            (
-                each.tenant.id,
-                each.tenant.name,
-                str(each.stores),
-                str(each.valid_keys),
-                cell(each.last_call_at),
-                # What matters most first: the rest of the line may be cut.
-                ", ".join(sorted(each.brakes, key=lambda brake: brake != "suspended")) or "-",
-            )
-            for each in tenants
-        ]
+            # What matters most first: the rest of the line may be cut.
+            brakes = ", ".join(sorted(each.brakes, key=lambda brake: brake != "suspended")) or "-"
+            counts = str(each.stores), str(each.valid_keys)
+            return document, (each.tenant.id, each.tenant.name, *counts, cell(each.last_call_at), brakes)
+
         heads = ("TENANT_ID", "NAME", "STORES", "KEYS", "LAST CALL (UTC)", "BRAKES")
-        lines = table(heads, rows, elastic=("NAME", "BRAKES"))
-        show(arguments, {"tenants": documents}, lines)
+        show_all(arguments, {}, "tenants", heads, map(entry, tenants), elastic=("NAME", "BRAKES"))
         return DONE
 
     return operate(settings, work)
@@ -134,10 +126,8 @@ def suspend_tenant(settings: Settings, arguments: argparse.Namespace) -> int:
         from server.audit import record_operator
         from server.brakes import Brake
         from server.commands.in_force import audited, replace, report
-        from server.tenancy.lookup import find_tenant
 
-        async with storage.database.write() as connection:
-            tenant = await find_tenant(connection, arguments.tenant)
+        async with tenant_in(storage.database.write(), arguments) as (connection, tenant):
             replaced = await replace(connection, Brake("tenant", tenant.id, "suspended", arguments.reason))
             target = audited(arguments.reason)
             await record_operator(connection, "tenant.suspend", tenant_id=tenant.id, target=target)
@@ -171,14 +161,12 @@ def export_tenant(settings: Settings, arguments: argparse.Namespace) -> int:
     async def work(storage: Storage) -> int:
         from server.audit import record_operator
         from server.tenancy.export import export
-        from server.tenancy.lookup import find_tenant
         from server.writes.leases import Leases
         from server.writes.ledger import WriteLedger
 
         leases = Leases.of_this_process(settings.call_deadline_seconds)
         ledger = WriteLedger(storage.database, storage.vault, storage.brakes, leases)
-        async with storage.database.write() as connection:
-            tenant = await find_tenant(connection, arguments.tenant)
+        async with tenant_in(storage.database.write(), arguments) as (connection, tenant):
             await record_operator(connection, "tenant.export", tenant_id=tenant.id)
         async with storage.database.read() as connection:
             counts = await export(connection, ledger, tenant, arguments.output)

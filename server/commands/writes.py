@@ -5,129 +5,153 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from server.clock import now_milliseconds
-from server.commands.support import DONE, REFUSED, refuse, run_with_parts
+from server.commands import revert
+from server.commands.operate import command, json_of, operate, operate_with_parts, show, table
+from server.commands.selection import add_selection, selected
+from server.commands.support import DONE, REFUSED
+from server.commands.times import cell, encoded
+from server.writes.states import STATES, UNDER_WAY
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy.engine import Row
 
     from server.application import Parts
-    from server.commands.support import Subparsers
+    from server.commands.support import Storage, Subparsers
     from server.settings import Settings
-    from server.writes.history import Filter
-    from server.writes.pause import Pause
-    from server.writes.revert import Reverter
+    from server.writes.history import History
+    from server.writes.leases import Leases
 
-UNITS: Final = {"m": 60, "h": 3_600, "d": 86_400}
-AGE: Final = re.compile(r"(\d{1,6})([mhd])\Z")
-STATES: Final = ("intent", "done", "failed", "uncertain")
+LIST: Final = """\
+A line each: its id, month, day and time, the tool, what it was done to, and its
+state; where they are of several tenants, whose it was instead of what it was
+done to. --json has everything. The states:
+
+  under-way  a server is at it        done       it happened
+  abandoned  its server ended         failed     it changed nothing
+  uncertain  nobody knows
+
+Exit codes: 0 done; 1 an unknown tenant or store; 2 wrong usage or settings.
+
+  python -m server writes list --tenant acme --since 2h
+  python -m server writes list --tool orders_delete --state done"""
+SHOW: Final = """\
+As JSON, with --json or without: what was asked, what was there before and is
+to be after, what the client was told, and the reverts. Handle it with care.
+
+Exit codes: 0 done; 1 there is no such write; 2 wrong usage or settings.
+
+  python -m server writes show w_0123456789abcdef01234567"""
+UNCERTAIN: Final = """\
+Also those that are under way or were abandoned by a server that ended. With
+--look-up OrderDesk is asked, and what it shows is settled as done.
+
+Exit codes: 0 there are none (left); 1 there are some; 2 wrong usage or
+settings.
+
+  python -m server writes uncertain --tenant acme
+  python -m server writes uncertain --look-up"""
+SETTLE: Final = """\
+For what --look-up does not find: look at OrderDesk first. The write's audit row
+is completed, and that an operator said so is audited.
+
+Exit codes: 0 settled; 1 it is unknown, under way, or settled already; 2 wrong
+usage or settings.
+
+  python -m server writes settle w_0123456789abcdef01234567 failed"""
+LISTED: Final = 1_000
+MORE: Final = re.compile(r" and (\d+) more\Z")  # how a batch's target ends
 
 
 def add(commands: Subparsers) -> None:
-    """Add the parser of `writes`."""
+    """Add `writes` and its actions."""
     actions = commands.add_parser("writes", help="what clients wrote; take it back").add_subparsers(
         required=True, metavar="ACTION"
     )
-    listing = actions.add_parser("list", help="writes, newest first")
-    _add_filter(listing)
-    listing.add_argument("--state", choices=STATES)
-    listing.add_argument("--limit", type=int, default=50, help="lines (%(default)s)")
-    listing.set_defaults(command=_command(_list))
-    show = actions.add_parser("show", help="one write, with the customer's data that it holds")
-    show.add_argument("id")
-    show.set_defaults(command=_command(_show))
-    uncertain = actions.add_parser("uncertain", help="writes whose outcome nobody knows; exit code 1 if there are any")
-    _add_filter(uncertain)
+    listing = command(actions, "list", "writes, newest first", LIST)
+    add_selection(listing)
+    listing.add_argument("--state", choices=STATES, metavar="STATE", help="one of those above")
+    listing.add_argument("--limit", type=_number, default=50, metavar="N", help="the newest N (%(default)s)")
+    listing.set_defaults(command=list_writes)
+    one = command(actions, "show", "one write, with the customer's data that it holds", SHOW)
+    one.add_argument("id", metavar="ID")
+    one.set_defaults(command=show_write)
+    uncertain = command(actions, "uncertain", "writes whose outcome nobody knows", UNCERTAIN)
+    add_selection(uncertain)
     uncertain.add_argument("--look-up", action="store_true", help="ask OrderDesk, and settle those that it shows")
-    uncertain.set_defaults(command=_command(_uncertain))
-    settle = actions.add_parser("settle", help="say what became of an uncertain write, after having looked")
-    settle.add_argument("id")
+    uncertain.set_defaults(command=list_uncertain)
+    settle = command(actions, "settle", "say what became of an uncertain write, after having looked", SETTLE)
+    settle.add_argument("id", metavar="ID")
     settle.add_argument("outcome", choices=("done", "failed"))
-    settle.set_defaults(command=_command(_settle))
-    revert = actions.add_parser("revert", help="take writes back; exit code 1 if any could not be")
-    revert.add_argument("ids", nargs="*", metavar="id")
-    _add_filter(revert)
-    revert.add_argument("--dry-run", action="store_true", help="only tell what would change")
-    revert.set_defaults(command=_command(_revert, obey_brakes=False))
-    for parser in (listing, show, uncertain, settle, revert):
-        parser.add_argument("--json", action="store_true", help="print JSON only")
+    settle.set_defaults(command=settle_write)
+    revert.add(actions)
 
 
-def _add_filter(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--tenant", help="id or name")
-    parser.add_argument("--store", help="OrderDesk store id")
-    parser.add_argument("--tool")
-    parser.add_argument("--since", type=_since, metavar="AGE", help="not older than this: 30m, 12h, 7d")
+def list_writes(settings: Settings, arguments: argparse.Namespace) -> int:
+    """Show writes. Returns 1 for a tenant or store that is not known."""
+
+    async def work(storage: Storage) -> int:
+        history = _history(settings, storage)
+        rows = await history.find(await selected(storage.database, arguments), arguments.limit + 1)
+        _show_rows(history, arguments, rows[: arguments.limit])
+        if len(rows) > arguments.limit:
+            _say(f"Only the newest {arguments.limit} are shown: --limit N shows more.")
+        return DONE
+
+    return operate(settings, work)
 
 
-def _since(text: str) -> int:
-    found = AGE.match(text)
-    if not found:
-        raise argparse.ArgumentTypeError("is no age: give minutes, hours or days, as in 30m, 12h or 7d")
-    return now_milliseconds() - int(found[1]) * UNITS[found[2]] * 1000
+def show_write(settings: Settings, arguments: argparse.Namespace) -> int:
+    """Show all that is kept of a write. Returns 1 where there is none."""
+
+    async def work(storage: Storage) -> int:
+        from server.writes.ledger import DONE as HAPPENED
+        from server.writes.ledger import WriteLedger
+
+        history = _history(settings, storage)
+        row = await _known(history, arguments.id)
+        ledger = WriteLedger(storage.database, storage.vault, storage.brakes, _leases(settings))
+        reverts = [each.id for each in await history.reverts(row.id) if each.state == HAPPENED]
+        opened = {"plan": ledger.opened(row, "sealed_plan"), "result": ledger.opened(row, "sealed_result")}
+        document = _document(history, row) | {"reverted_by": reverts} | opened
+        print(json_of(document, orjson.OPT_INDENT_2), flush=True)
+        return DONE
+
+    return operate(settings, work)
 
 
-Work = Callable[["Parts", argparse.Namespace], Awaitable[int]]
+def list_uncertain(settings: Settings, arguments: argparse.Namespace) -> int:
+    """Show what is not settled, after looking it up if asked to. Returns 1 where there is anything."""
 
-
-def _command(work: Work, *, obey_brakes: bool = True) -> Callable[[Settings, argparse.Namespace], int]:
-    def command(settings: Settings, arguments: argparse.Namespace) -> int:
-        return run_with_parts(settings, lambda parts: work(parts, arguments), obey_brakes=obey_brakes)
-
-    return command
-
-
-async def _list(parts: Parts, arguments: argparse.Namespace) -> int:
-    wanted = await _filter(parts, arguments)
-    if wanted is None:
-        return REFUSED
-    rows = await parts.history.find(wanted, arguments.limit)
-    _print_rows(parts, rows, as_json=arguments.json)
-    return DONE
-
-
-async def _show(parts: Parts, arguments: argparse.Namespace) -> int:
-    from server.writes.ledger import DONE as HAPPENED
-
-    row = await parts.history.get(arguments.id)
-    if row is None:
-        return refuse(f"there is no write {arguments.id}; see: writes list", REFUSED)
-    opened = {"plan": parts.ledger.opened(row, "sealed_plan"), "result": parts.ledger.opened(row, "sealed_result")}
-    reverts = [revert.id for revert in await parts.history.reverts(row.id) if revert.state == HAPPENED]
-    shown = _summary(parts, row) | {"reverted_by": reverts} | opened
-    print(orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode())
-    return DONE
-
-
-async def _uncertain(parts: Parts, arguments: argparse.Namespace) -> int:
-    wanted = await _filter(parts, arguments)
-    if wanted is None:
-        return REFUSED
-    rows = await parts.history.unsettled(wanted, 1_000)
-    if arguments.look_up:
-        for row in rows:
+    async def look_up(parts: Parts) -> int:
+        for row in await parts.history.unsettled(await selected(parts.database, arguments), LISTED):
             _say(f"{row.id}: {await _looked_up(parts, row)}")
-        rows = await parts.history.unsettled(wanted, 1_000)
-    _print_rows(parts, rows, as_json=arguments.json)
-    if not rows:
-        _say("The outcome of every write is known.")
-    elif not arguments.json:
-        _say(
-            "Look them up with --look-up; what OrderDesk does not show: look there, then writes settle ID done|failed."
-        )
-    return REFUSED if rows else DONE
+        return await told(parts)
+
+    async def told(storage: Storage | Parts) -> int:
+        history = _history(settings, storage)
+        rows = await history.unsettled(await selected(storage.database, arguments), LISTED)
+        _show_rows(history, arguments, rows)
+        if not rows:
+            _say("The outcome of every write is known.")
+        elif not arguments.json:
+            _say(
+                "Look them up with --look-up; what OrderDesk does not show: look there, then writes settle ID "
+                "done|failed."
+            )
+        return REFUSED if rows else DONE
+
+    return operate_with_parts(settings, look_up) if arguments.look_up else operate(settings, told)
 
 
 async def _looked_up(parts: Parts, row: Row[Any]) -> str:
     from server.errors import ToolError
     from server.tenancy.vault import VaultError
-    from server.writes.history import UNDER_WAY
 
     if parts.history.state_of(row) == UNDER_WAY:
         return "it may still be under way"
@@ -140,176 +164,82 @@ async def _looked_up(parts: Parts, row: Row[Any]) -> str:
     return "it happened; settled" if found else "OrderDesk does not show it"
 
 
-async def _settle(parts: Parts, arguments: argparse.Namespace) -> int:
-    from server.writes.history import UNDER_WAY
+def settle_write(settings: Settings, arguments: argparse.Namespace) -> int:
+    """Settle a write. Returns 1 where it is unknown, under way or settled."""
 
-    row = await parts.history.get(arguments.id)
+    async def work(storage: Storage) -> int:
+        from server.tenancy.lookup import RefusedError
+
+        history = _history(settings, storage)
+        row = await _known(history, arguments.id)
+        if history.state_of(row) == UNDER_WAY:
+            raise RefusedError(f"{row.id} may still be under way; try again in a minute")
+        if not await history.settle(row, happened=arguments.outcome == "done"):
+            raise RefusedError(f"{row.id} is settled already: {row.state}")
+        show(arguments, {"id": row.id, "state": arguments.outcome}, [f"{row.id} is {arguments.outcome} now"])
+        return DONE
+
+    return operate(settings, work)
+
+
+def _history(settings: Settings, storage: Storage | Parts) -> History:
+    from server.writes.history import History
+
+    return History(storage.database, _leases(settings))
+
+
+def _leases(settings: Settings) -> Leases:
+    from server.writes.leases import Leases
+
+    return Leases.of_this_process(settings.call_deadline_seconds)
+
+
+async def _known(history: History, write_id: str) -> Row[Any]:
+    from server.tenancy.lookup import RefusedError
+
+    row = await history.get(write_id)
     if row is None:
-        return refuse(f"there is no write {arguments.id}; see: writes uncertain", REFUSED)
-    if parts.history.state_of(row) == UNDER_WAY:
-        return refuse(f"{row.id} is still under way; try again in a minute", REFUSED)
-    if not await parts.history.settle(row, happened=arguments.outcome == "done"):
-        return refuse(f"{row.id} is settled already: {row.state}", REFUSED)
-    if arguments.json:
-        print(orjson.dumps({"id": row.id, "state": arguments.outcome}).decode())
-    else:
-        print(f"{row.id} is {arguments.outcome} now")
-    return DONE
+        raise RefusedError(f"there is no write {write_id}; see: python -m server writes list")
+    return row
 
 
-async def _revert(parts: Parts, arguments: argparse.Namespace) -> int:
-    rows = await _rows_to_revert(parts, arguments)
-    if rows is None:
-        return REFUSED
-    by_store: dict[tuple[str, str], list[Row[Any]]] = {}
-    for row in rows:
-        by_store.setdefault((row.tenant_id, row.store_id), []).append(row)
-    outcomes: list[dict[str, Any]] = []
-    for (tenant_id, store_id), writes in by_store.items():
-        outcomes += await _revert_in_store(parts, arguments, tenant_id, store_id, writes)
-    reverted = sum(outcome["reverted"] for outcome in outcomes)
-    refused = sum("why" in outcome for outcome in outcomes)
-    if arguments.json:
-        print(orjson.dumps({"outcomes": outcomes, "reverted": reverted, "not_reverted": refused}).decode())
-    else:
-        what = f"{len(outcomes) - refused} could be reverted" if arguments.dry_run else f"{reverted} reverted"
-        print(f"{what}, {refused} not")
-    return REFUSED if refused else DONE
-
-
-async def _revert_in_store(
-    parts: Parts, arguments: argparse.Namespace, tenant_id: str, store_id: str, rows: Sequence[Row[Any]]
-) -> list[dict[str, Any]]:
-    from server.errors import ToolError
-    from server.writes.leases import Process
-    from server.writes.pause import paused
-    from server.writes.revert import Reverter
-
-    reverter = Reverter(parts.history, parts.ledger, parts.services, parts.recovery.deadline_seconds)
-    try:
-        store = await parts.stores.resolve(tenant_id, store_id)
-    except ToolError as error:
-        return [{"id": row.id, "reverted": False, "why": error.message} for row in rows]
-
-    async def each(pause: Pause | None) -> list[dict[str, Any]]:
-        outcomes = []
-        for number, row in enumerate(rows, 1):
-            outcome = {"id": row.id, "tool": row.tool, "target": row.target}
-            outcome |= await _outcome(parts, reverter, row.id, pause)
-            _say_progress(number, len(rows), outcome, arguments)
-            outcomes.append(outcome)
-        return outcomes
-
-    if arguments.dry_run:
-        return await each(None)
-    waiting = f"another writes revert is at work at store {store_id}; waiting for it to end"
-    async with paused(parts.database, store, Process.this(), lambda: _say(waiting)) as pause:
-        await reverter.quiet(store)
-        return await each(pause)
-
-
-async def _outcome(parts: Parts, reverter: Reverter, write_id: str, pause: Pause | None) -> dict[str, Any]:
-    """What became of one write; without a pause it is a dry run."""
-    from server.errors import ToolError
-    from server.tenancy.vault import VaultError
-    from server.writes.revert import why_not
-
-    row = await parts.history.get(write_id)
-    if row is None:
-        return {"reverted": False, "why": "it is not kept any more"}
-    try:
-        done = await (reverter.preview(row) if pause is None else reverter.revert(row, pause))
-    except ToolError as error:
-        return {"reverted": False, "why": why_not(error)}
-    except VaultError as error:
-        return {"reverted": False, "why": f"what it was cannot be read: {error}"}
-    if done.why is not None:
-        why = f"partly: {done.done} of {done.count}; {done.why}"
-        return {"reverted": False, "why": why, "results": done.results}
-    return {"reverted": pause is not None, "results": done.results}
-
-
-def _say_progress(number: int, count: int, outcome: dict[str, Any], arguments: argparse.Namespace) -> None:
-    if arguments.json:
-        return
-    name = f"[{number}/{count}] {outcome['id']} {outcome['tool']} {outcome['target']}"
-    if "why" in outcome:
-        print(
-            f"{name}: not reverted, {outcome['why']}"
-            if "results" in outcome
-            else f"{name}: not reverted: {outcome['why']}"
-        )
-        return
-    print(f"{name}: {'would be reverted' if arguments.dry_run else 'reverted'}")
-    if arguments.dry_run:
-        for result in outcome["results"]:
-            for line in result["changes"]:
-                print(f"    {line['field']}: {_short(line['before'])} -> {_short(line['after'])}")
-
-
-async def _rows_to_revert(parts: Parts, arguments: argparse.Namespace) -> list[Row[Any]] | None:
-    """The writes named, or those that the filter names, newest first: later changes are taken back first."""
-    if arguments.ids:
-        rows = []
-        for write_id in dict.fromkeys(arguments.ids):
-            row = await parts.history.get(write_id)
-            if row is None:
-                refuse(f"there is no write {write_id}; see: writes list", REFUSED)
-                return None
-            rows.append(row)
-        return sorted(rows, key=lambda row: row.created_at, reverse=True)
-    if arguments.since is None or not (arguments.tenant or arguments.store):
-        refuse("name the writes by id, or by --since together with --tenant or --store", REFUSED)
-        return None
-    wanted = await _filter(parts, arguments)
-    return None if wanted is None else await parts.history.revertible(wanted)
-
-
-async def _filter(parts: Parts, arguments: argparse.Namespace) -> Filter | None:
-    from server.tenancy.lookup import RefusedError, find_tenant
-    from server.writes.history import Filter
-
-    tenant_id = None
-    if arguments.tenant:
-        try:
-            async with parts.database.read() as connection:
-                tenant_id = (await find_tenant(connection, arguments.tenant)).id
-        except RefusedError as error:
-            refuse(str(error), REFUSED)
-            return None
-    return Filter(tenant_id, arguments.store, arguments.tool, getattr(arguments, "state", None), arguments.since)
-
-
-def _summary(parts: Parts, row: Row[Any]) -> dict[str, Any]:
+def _document(history: History, row: Row[Any]) -> dict[str, Any]:
     return {
         "id": row.id,
-        "at": datetime.fromtimestamp(row.created_at / 1000, UTC).isoformat(timespec="seconds"),
+        "at": encoded(row.created_at),
         "tenant": row.tenant_name,
         "store_id": row.store_id,
         "tool": row.tool,
         "target": row.target,
-        "state": parts.history.state_of(row),
+        "state": history.state_of(row),
         "error_code": row.error_code,
         "reverts": row.reverts,
         "request_id": row.request_id,
     }
 
 
-def _print_rows(parts: Parts, rows: Sequence[Row[Any]], *, as_json: bool) -> None:
-    summaries = [_summary(parts, row) for row in rows]
-    if as_json:
-        print(orjson.dumps(summaries).decode())
-        return
-    columns = ("id", "at", "tenant", "store_id", "tool", "target", "state")
-    widths = {name: max([len(name), *(len(str(line[name])) for line in summaries)]) for name in columns}
-    for line in [dict(zip(columns, columns, strict=True)), *summaries] if summaries else []:
-        print("  ".join(str(line[name]).ljust(widths[name]) for name in columns).rstrip())
+def _show_rows(history: History, arguments: argparse.Namespace, rows: Sequence[Row[Any]]) -> None:
+    """An order's number says nothing without its tenant, and both do not fit a line: nor does the year."""
+    several = len({row.tenant_id for row in rows}) > 1
+    heads = ("ID", "ASKED (UTC)", *(("TENANT", "TOOL") if several else ("TOOL", "TARGET")), "STATE")
+    cells = [
+        (
+            row.id,
+            cell(row.created_at).partition("-")[2],
+            *((row.tenant_name, row.tool) if several else (row.tool, MORE.sub(r" +\1", row.target))),
+            history.state_of(row),
+        )
+        for row in rows
+    ]
+    documents = [_document(history, row) for row in rows]
+    show(arguments, documents, table(heads, cells, elastic=("TENANT", "TOOL", "TARGET")))
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 1_000_000):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of lines")
+    return int(text)
 
 
 def _say(message: str) -> None:
-    print(message, file=sys.stderr)
-
-
-def _short(value: object) -> str:
-    text = orjson.dumps(value).decode()
-    return text if len(text) <= 60 else text[:57] + "..."
+    print(message, file=sys.stderr, flush=True)

@@ -13,14 +13,14 @@ from server.clock import now_milliseconds
 from server.storage.tables import tenants, write_leases, writes
 from server.writes.leases import Leases, drop
 from server.writes.ledger import DONE, FAILED, INTENT, UNCERTAIN
+from server.writes.states import ABANDONED, UNDER_WAY
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Row
 
     from server.storage.database import Database
 
-UNDER_WAY: Final = "under way"
-ABANDONED: Final = "abandoned"
+OF_INTENTS: Final = (UNDER_WAY, ABANDONED)
 BY_OPERATOR: Final = "OPERATOR"
 LISTED: Final = tuple(column for column in writes.c if not column.name.startswith("sealed_"))
 NEWEST: Final = (writes.c.created_at.desc(), writes.c.id)
@@ -28,7 +28,10 @@ NEWEST: Final = (writes.c.created_at.desc(), writes.c.id)
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which writes: all that fit every field given. `since` is in milliseconds since the epoch."""
+    """Which writes: all that fit every field given.
+
+    `state` is one of `states.STATES`, `since` in milliseconds since the epoch.
+    """
 
     tenant_id: str | None = None
     store_id: str | None = None
@@ -52,7 +55,11 @@ class History:
 
     async def find(self, wanted: Filter, limit: int | None = None) -> list[Row[Any]]:
         """Writes with their tenant's name, newest first, without what is sealed."""
-        return await self._rows(self._filtered(wanted, LISTED).order_by(*NEWEST).limit(limit))
+        query = self._filtered(wanted, LISTED).order_by(*NEWEST)
+        if wanted.state not in OF_INTENTS:
+            return await self._rows(query.limit(limit))
+        # Which of the two an intent is, its process tells, and not the database.
+        return [row for row in await self._rows(query) if self.state_of(row) == wanted.state][:limit]
 
     async def revertible(self, wanted: Filter) -> list[Row[Any]]:
         """Writes that happened at OrderDesk and are no reverts, as `find` gives them.
@@ -87,9 +94,8 @@ class History:
 
     async def are_under_way(self, tenant_id: str, store_id: str) -> bool:
         """Whether a server may still be sending a write to the store."""
-        wanted = Filter(tenant_id, store_id, state=INTENT)
-        rows = await self._rows(self._filtered(wanted, LISTED).where(writes.c.reverts.is_(None)))
-        return any(self.state_of(row) == UNDER_WAY for row in rows)
+        under_way = await self.find(Filter(tenant_id, store_id, state=UNDER_WAY))
+        return any(row.reverts is None for row in under_way)
 
     async def settle(self, row: Row[Any], *, happened: bool) -> bool:
         """Say what became of an unsettled write, because an operator looked.
@@ -118,7 +124,7 @@ class History:
             writes.c.tenant_id: wanted.tenant_id,
             writes.c.store_id: wanted.store_id,
             writes.c.tool: wanted.tool,
-            writes.c.state: wanted.state,
+            writes.c.state: INTENT if wanted.state in OF_INTENTS else wanted.state,
         }
         query = _query(columns).where(*(column == value for column, value in given.items() if value is not None))
         return query if wanted.since is None else query.where(writes.c.created_at >= wanted.since)

@@ -90,6 +90,10 @@ class MoveBack(Move):
         self._refuse_elsewhere(plan.before)
         return plan
 
+    def preview(self, plan: Plan) -> dict[str, Any]:
+        """As of any move, with what nobody can tell beforehand."""
+        return {**super().preview(plan), "note": "the folder's rules run again: what they change is not foreseen"}
+
     async def apply(self, plan: Plan, revise: Revise) -> dict[str, Any]:
         """Move it, looked at again before each attempt."""
         return await super().apply(await renewed(plan, self.plan, revise), revise)

@@ -17,16 +17,18 @@ from server.writes.operation import Plan
 from server.writes.reversals import IRREVERSIBLE, REVERT, reversal_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from sqlalchemy.engine import Row
 
+    from server.orderdesk.desk import Seat
     from server.tenancy.stores import Store
     from server.tools.call import Services
     from server.writes.history import History
     from server.writes.ledger import WriteLedger
     from server.writes.operation import Operation
     from server.writes.pause import Pause
+    from server.writes.rehearsal import Rehearsal
 
 POLL_SECONDS: Final = 0.1
 SETTLED: Final = (DONE, FAILED)
@@ -36,13 +38,15 @@ SETTLED: Final = (DONE, FAILED)
 class Reverted:
     """What became of taking a write back: `done` of its `count` objects by now, and `why` not all of them.
 
-    `results` are of this run: what each operation says, or in a dry run would change.
+    `results` are of this run: what each operation says, or in a dry run would change. Where nothing was left to do,
+    `earlier` are the reverts that had done it all.
     """
 
     results: list[dict[str, Any]]
     done: int
     count: int
     why: str | None = None
+    earlier: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,30 +58,28 @@ class Reverter:
     services: Services
     deadline_seconds: float
 
-    async def preview(self, row: Row[Any]) -> Reverted:
-        """What taking a write back would change. Raises ToolError that says why it cannot be."""
-        call, _, operations = await self._operations(row)
-        left = await self._left(row, call, operations, settle=False)
-        previews = await self._previews(call, left)
-        return Reverted(previews, len(operations) - len(left), len(operations))
+    async def preview(self, row: Row[Any], rehearsal: Rehearsal) -> Reverted:
+        """What taking a write back would change after all that was rehearsed before, and is from now on as well.
+
+        Raises ToolError that says why it cannot be.
+        """
+        seat = rehearsal.at(await self._seat(row))
+
+        async def rehearse(operation: Operation, plan: Plan) -> dict[str, Any]:
+            await rehearsal.carry_out(seat, operation, plan)
+            return operation.preview(plan)
+
+        return await self._take_back(row, seat, rehearse, settle=False)
 
     async def revert(self, row: Row[Any], pause: Pause) -> Reverted:
         """Take a write back, or what an earlier run left of it. Raises ToolError that says why nothing was."""
-        call, store, operations = await self._operations(row)
-        left = await self._left(row, call, operations, settle=True)
-        done, count = len(operations) - len(left), len(operations)
-        results: list[dict[str, Any]] = []
-        try:
-            # All or nothing, as far as that can be told beforehand: what stands in the way of one stops them all.
-            await self._previews(call, left)
-            for operation in left:
-                pause.refuse_lost()
-                results.append(await self._carry_out(row, call, store, operation))
-        except ToolError as error:
-            if not done + len(results):
-                raise
-            return Reverted(results, done + len(results), count, why_not(error))
-        return Reverted(results, count, count)
+        seat = await self._seat(row)
+
+        async def carry_out(operation: Operation, _plan: Plan) -> dict[str, Any]:
+            pause.refuse_lost()
+            return await self._carry_out(row, seat, operation)
+
+        return await self._take_back(row, seat, carry_out, settle=True)
 
     async def quiet(self, store: Store) -> None:
         """Return when no server can be sending a write to the store, which is paused, any more."""
@@ -85,7 +87,7 @@ class Reverter:
         while await self.history.are_under_way(store.tenant_id, store.store_id):  # noqa: ASYNC110
             await asyncio.sleep(POLL_SECONDS)
 
-    async def _operations(self, row: Row[Any]) -> tuple[Call, Store, tuple[Operation, ...]]:
+    async def _seat(self, row: Row[Any]) -> Seat:
         if row.state == FAILED:
             raise ConflictError("it failed and changed nothing")
         if row.tool in IRREVERSIBLE:
@@ -94,25 +96,40 @@ class Reverter:
             raise ConflictError("its outcome is not known; see: writes uncertain --look-up")
         caller = Caller(row.tenant_id, row.tenant_name, OPERATOR)
         call = Call(self.services, caller, REVERT, secrets.token_hex(8), self._deadline())
-        store = await call.store(row.store_id)
-        return call, store, reversal_of(self.services.desk.at(call, store), row, self.ledger)
+        return self.services.desk.at(call, await call.store(row.store_id))
 
-    async def _left(
-        self, row: Row[Any], call: Call, operations: Sequence[Operation], *, settle: bool
-    ) -> list[Operation]:
-        """Those that no earlier run carried out. Raises ConflictError where that is known of all."""
-        earlier = await self.history.reverts(row.id)
-        done = {attempt.target: attempt.id for attempt in earlier if attempt.state == DONE}
-        if operations and all(operation.target in done for operation in operations):
-            first, *more = done.values()
-            raise ConflictError(f"it was reverted already, by {first}" + (f" and {len(more)} more" if more else ""))
+    async def _take_back(
+        self,
+        row: Row[Any],
+        seat: Seat,
+        carry_out: Callable[[Operation, Plan], Awaitable[dict[str, Any]]],
+        *,
+        settle: bool,
+    ) -> Reverted:
+        operations = reversal_of(seat, row, self.ledger)
+        attempts = await self.history.reverts(row.id)
+        earlier = {attempt.target: attempt.id for attempt in attempts if attempt.state == DONE}
+        count = len(operations)
+        if operations and all(operation.target in earlier for operation in operations):
+            return Reverted([], count, count, earlier=tuple(earlier.values()))
         left = []
         for operation in operations:
-            unsettled = [each for each in earlier if each.target == operation.target and each.state not in SETTLED]
-            call.deadline = self._deadline()
-            if operation.target not in done and not await self._happened(operation, unsettled, settle=settle):
+            unsettled = [each for each in attempts if each.target == operation.target and each.state not in SETTLED]
+            seat.call.deadline = self._deadline()
+            if operation.target not in earlier and not await self._happened(operation, unsettled, settle=settle):
                 left.append(operation)
-        return left
+        done = count - len(left)
+        results: list[dict[str, Any]] = []
+        try:
+            # All or nothing, as far as that can be told beforehand: what stands in the way of one stops them all.
+            plans = [await self._plan(seat, operation) for operation in left]
+            for operation, plan in zip(left, plans, strict=True):
+                results.append(await carry_out(operation, plan))
+        except ToolError as error:
+            if not done + len(results):
+                raise
+            return Reverted(results, done + len(results), count, why_not(error))
+        return Reverted(results, count, count)
 
     async def _happened(self, operation: Operation, attempts: Sequence[Row[Any]], *, settle: bool) -> bool:
         """Whether OrderDesk shows one of the attempts that were cut short."""
@@ -127,14 +144,12 @@ class Reverter:
                 await self.ledger.failed(attempt.id, ConflictError("It did not show when it was tried again."))
         return False
 
-    async def _previews(self, call: Call, operations: Sequence[Operation]) -> list[dict[str, Any]]:
-        previews = []
-        for operation in operations:
-            call.deadline = self._deadline()
-            previews.append(await self.services.writer.preview(operation))
-        return previews
+    async def _plan(self, seat: Seat, operation: Operation) -> Plan:
+        seat.call.deadline = self._deadline()
+        return await operation.plan()
 
-    async def _carry_out(self, row: Row[Any], call: Call, store: Store, operation: Operation) -> dict[str, Any]:
+    async def _carry_out(self, row: Row[Any], seat: Seat, operation: Operation) -> dict[str, Any]:
+        call, store = seat.call, seat.store
         call.deadline, call.write_id = self._deadline(), None
         asked = {"write_id": row.id}
         write = Write(

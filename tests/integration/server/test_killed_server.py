@@ -77,7 +77,7 @@ def judge(environment: dict[str, str], database: Path, upstream: Upstream, shop:
     assert left, "no kill met a write: the test shows nothing"
     assert {row["id"] for row in unsettled(environment)} == left_in(database)
     with start_bench(upstream, environment, database.parent / "after"):  # which looks up by itself
-        assert not [row for row in unsettled(environment, "--look-up") if row["state"] == "under way"]
+        assert not [row for row in unsettled(environment, "--look-up") if row["state"] == "under-way"]
         known = recorded(database, shop, asked)
         # What a later write of the same key covered cannot be seen any more; it stays listed, for a person to judge.
         last: dict[tuple[str, str], int] = {(order, name): value for order, name, value in taken}

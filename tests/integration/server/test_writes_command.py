@@ -102,9 +102,44 @@ def ids(bench: Bench, shop: Shop) -> list[str]:
 def test_a_write_is_reverted_once(bench: Bench, shop: Shop, reader: Client) -> None:
     succeed(reader, "orders_update", {"order_id": shop.orders[0], "changes": {"email": "new@example.com"}})
     (write_id,) = ids(bench, shop)
-    assert revert(bench, write_id)[0]["reverted"]
-    (again,) = revert(bench, write_id, code=1)
-    assert "reverted already" in again["why"]
+    (row,) = revert(bench, write_id)
+    assert row["reverted"]
+    (by,) = bench.query("SELECT id FROM writes WHERE reverts = ?", write_id)
+    since = bench.upstream.control.last_sequence()
+    for again in ((write_id,), (write_id, "--dry-run"), ("--tenant", shop.tenant.id, "--since", "1h")):
+        (outcome,) = revert(bench, *again)
+        assert (outcome["reverted"], outcome["reverted_by"]) == (False, list(by))
+    assert bench.upstream.applied(shop.account, since) == []
+    told = writes(bench, "revert", write_id).stdout.splitlines()
+    first = f"[1/1] {write_id} orders_update {shop.orders[0]}: reverted already, by {by[0]}"
+    assert told == [first, "0 reverted, 1 reverted already, 0 not"]
+
+
+def test_a_dry_run_over_several_writes_to_one_object_tells_what_the_run_then_does(
+    bench: Bench, shop: Shop, reader: Client
+) -> None:
+    order_id, other = shop.orders[:2]
+    email = bench.upstream.order(shop.account, order_id)["email"]
+    for address in ("b@example.com", "c@example.com", "d@example.com"):
+        succeed(reader, "orders_update", {"order_id": order_id, "changes": {"email": address}})
+    for address in ("b@example.com", "c@example.com"):
+        succeed(reader, "orders_update", {"order_id": other, "changes": {"email": address}})
+    order = {**bench.upstream.order(shop.account, other), "email": "foreign@example.com"}
+    bench.upstream.request(shop.account, "PUT", f"/orders/{other}", order)
+    chosen = ("--tenant", shop.tenant.name, "--since", "1h")
+    foreseen = revert(bench, "--dry-run", *chosen, code=1)
+    changes = [change for each in foreseen[2:] for result in each["results"] for change in result["changes"]]
+    addresses = [(change["before"], change["after"]) for change in changes if change["field"] == "email"]
+    assert addresses == [
+        ("d@example.com", "c@example.com"),
+        ("c@example.com", "b@example.com"),
+        ("b@example.com", email),
+    ]
+    happened = revert(bench, *chosen, code=1)
+    whys = [[each.get("why") for each in outcomes] for outcomes in (foreseen, happened)]
+    assert whys[0] == whys[1]
+    assert [why is None for why in whys[0]] == [False, False, True, True, True]
+    assert bench.upstream.order(shop.account, order_id)["email"] == email
 
 
 def test_a_dry_run_tells_what_would_change_and_leaves_the_brakes_as_they_are(
@@ -116,7 +151,7 @@ def test_a_dry_run_tells_what_would_change_and_leaves_the_brakes_as_they_are(
     since = bench.upstream.control.last_sequence()
     done = writes(bench, "revert", "--dry-run", *ids(bench, shop))
     assert done.returncode == 0
-    assert f'email: "new@example.com" -> "{email}"' in done.stdout
+    assert f'Order {order_id}, email: "new@example.com" -> "{email}"' in done.stdout
     assert bench.upstream.applied(shop.account, since) == []
     assert bench.query("SELECT * FROM audit WHERE tool LIKE 'brake.%' AND tenant_id = ?", shop.tenant.id) == []
     succeed(reader, "orders_update", {"order_id": order_id, "changes": {"email": "newer@example.com"}})
@@ -134,8 +169,22 @@ def test_created_moved_and_added_things_are_taken_back(bench: Bench, shop: Shop,
     succeed(reader, "shipments_add", {"order_id": order_id, "tracking_number": "T-1"})
     product = succeed(reader, "products_list", {"limit": 1})["products"][0]
     succeed(reader, "products_adjust_stock", {"product_id": str(product["id"]), "by": 3})
+    succeed(reader, "orders_update", {"order_id": created, "changes": {"email": "new@example.com"}})
+    added = succeed(reader, "order_items_add", {"order_id": created, "name": "Cup", "price": 3, "quantity": 2})
+    item = {"order_id": created, "item_id": str(added["item"]["id"]), "changes": {"quantity": 1}}
+    succeed(reader, "order_items_update", item)
+    succeed(reader, "shipments_add", {"order_id": created, "tracking_number": "T-2"})
+    since = bench.upstream.control.last_sequence()
+    foreseen = writes(bench, "revert", "--dry-run", "--tenant", shop.tenant.id, "--since", "1h")
+    assert foreseen.returncode == 0, foreseen.stdout
+    assert f"    Order {created}: deleted\n" in foreseen.stdout
+    assert (
+        f"    Order {order_id}, folder_id: {elsewhere} -> {before['folder_id']}\n    (the folder's" in foreseen.stdout
+    )
+    assert foreseen.stdout.endswith("9 could be reverted, 0 reverted already, 0 not\n")
+    assert bench.upstream.applied(shop.account, since) == []
     outcomes = revert(bench, "--tenant", shop.tenant.id, "--since", "1h")
-    assert [outcome["reverted"] for outcome in outcomes] == [True] * 5, outcomes
+    assert [outcome["reverted"] for outcome in outcomes] == [True] * 9, outcomes
     assert without_date(bench.upstream.order(shop.account, order_id)) == without_date(before)
     gone = bench.upstream.http.get(
         f"{bench.upstream.api_url}/orders/{created}",
@@ -208,7 +257,7 @@ def test_a_revert_that_stopped_half_way_is_completed_by_the_same_run_again(
     bench.upstream.control.clear_faults()
     assert revert(bench, write_id)[0]["reverted"]
     assert [located(bench, shop, product_id) for product_id in products] == before
-    assert "reverted already" in revert(bench, write_id, code=1)[0]["why"]
+    assert len(revert(bench, write_id)[0]["reverted_by"]) == 2
 
 
 def located(bench: Bench, shop: Shop, product_id: str) -> str:
@@ -318,7 +367,10 @@ def test_a_write_that_is_under_way_is_neither_settled_nor_looked_up(bench: Bench
         (("revert", "w_unknown"), "there is no write w_unknown"),
         (("revert",), "name the writes by id, or by --since"),
         (("revert", "--since", "1h"), "together with --tenant or --store"),
+        (("revert", "w_unknown", "--since", "1h"), "not both"),
         (("list", "--tenant", "nobody"), "no tenant"),
+        (("list", "--store", "nowhere"), "no store of any tenant has the OrderDesk id, label or name 'nowhere'"),
+        (("revert", "--store", "nowhere", "--since", "1h"), "no store of any tenant"),
     ],
     ids=" ".join,
 )
@@ -333,4 +385,4 @@ def test_what_cannot_be_done_is_said_in_one_line(arguments: tuple[str, ...], sai
 def test_a_bad_age_is_wrong_usage(bench: Bench) -> None:
     done = writes(bench, "list", "--since", "yesterday")
     assert done.returncode == 2
-    assert "30m, 12h or 7d" in done.stderr
+    assert "90d, 24h, 15m or 30s" in done.stderr

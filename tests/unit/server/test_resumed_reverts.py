@@ -18,7 +18,8 @@ from server.writes.leases import Leases
 from server.writes.ledger import Write, WriteLedger
 from server.writes.operation import Plan
 from server.writes.pause import Pause
-from server.writes.revert import Reverter
+from server.writes.rehearsal import Rehearsal
+from server.writes.revert import Reverted, Reverter
 
 DEADLINE = 30.0
 TARGETS = ("1", "2", "3")
@@ -34,12 +35,31 @@ class Shop:
     write_id: str
     outcomes: dict[str, Exception | None] = field(default_factory=dict)
     shown: set[str] = field(default_factory=set)
+    refused: set[str] = field(default_factory=set)
     sent: list[str] = field(default_factory=list)
     waited: list[float] = field(default_factory=list)
     pause: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(refuse_lost=lambda: None))
 
     def operations(self, *_: object) -> tuple[Any, ...]:
-        return tuple(SimpleNamespace(target=each, objects=1, locks=(), look_up=self._looked(each)) for each in TARGETS)
+        return tuple(
+            SimpleNamespace(
+                target=each,
+                objects=1,
+                locks=(),
+                plan=self._planned(each),
+                preview=lambda plan: {"changes": [plan.after]},
+                look_up=self._looked(each),
+            )
+            for each in TARGETS
+        )
+
+    def _planned(self, target: str) -> Any:
+        async def plan() -> Plan:
+            if target in self.refused:
+                raise ConflictError("changed since")
+            return Plan({}, {"id": target})
+
+        return plan
 
     def _looked(self, target: str) -> Any:
         async def look_up(_plan: Plan) -> dict[str, Any] | None:
@@ -47,10 +67,9 @@ class Shop:
 
         return look_up
 
-    async def preview(self, operation: Any) -> dict[str, Any]:
-        return {"changes": operation.target}
-
-    async def carry_out(self, call: Call, operation: Any, write: Write) -> dict[str, Any]:
+    async def carry_out(self, call: Call, operation: Any, write: Any) -> dict[str, Any]:
+        if isinstance(write, Plan):
+            return {}  # rehearsed
         self.waited.append(call.deadline - time.monotonic())
         await asyncio.sleep(0.01)
         self.sent.append(operation.target)
@@ -64,13 +83,30 @@ class Shop:
         return {"status": "success"}
 
     async def revert(self) -> tuple[int, int, str | None]:
+        done = await self._reverter().revert(await self._row(), cast("Pause", self.pause))
+        return done.done, done.count, done.why
+
+    async def rehearse(self) -> Reverted:
+        return await self._reverter().preview(await self._row(), cast("Rehearsal", self))
+
+    def at(self, seat: Any) -> Any:
+        return seat
+
+    async def earlier(self) -> tuple[str, ...]:
+        done = await self._reverter().revert(await self._row(), cast("Pause", self.pause))
+        assert (done.done, done.results) == (done.count, [])
+        return done.earlier
+
+    def _reverter(self) -> Reverter:
         stores = SimpleNamespace(resolve=self._store)
-        services = SimpleNamespace(stores=stores, desk=SimpleNamespace(at=lambda *_: None), writer=self)
-        reverter = Reverter(self.history, self.ledger, cast("Services", services), DEADLINE)
+        desk = SimpleNamespace(at=lambda call, store: SimpleNamespace(call=call, store=store))
+        services = SimpleNamespace(stores=stores, desk=desk, writer=self)
+        return Reverter(self.history, self.ledger, cast("Services", services), DEADLINE)
+
+    async def _row(self) -> Any:
         row = await self.history.get(self.write_id)
         assert row is not None
-        done = await reverter.revert(row, cast("Pause", self.pause))
-        return done.done, done.count, done.why
+        return row
 
     async def _store(self, *_: object) -> Any:
         return SimpleNamespace(id="s_1", store_id="100")
@@ -102,9 +138,22 @@ async def test_what_is_left_is_told_and_done_by_the_same_run_again(shop: Shop) -
     shop.outcomes = {}
     assert await shop.revert() == (3, 3, None)
     assert shop.sent == ["1", "2", "2", "3"]
-    with pytest.raises(ConflictError, match="reverted already"):
-        await shop.revert()
+    by = {row.target: row.id for row in await shop.history.reverts(shop.write_id) if row.state == "done"}
+    assert set(await shop.earlier()) == set(by.values())
+    assert (await shop.rehearse()).earlier == await shop.earlier()
     assert shop.sent == ["1", "2", "2", "3"]
+
+
+async def test_a_rehearsal_of_what_is_left_tells_what_the_run_would(shop: Shop) -> None:
+    shop.refused = {"2"}
+    with pytest.raises(ConflictError, match="changed since"):
+        await shop.rehearse()
+    shop.refused, shop.outcomes = set(), {"2": OrderDeskError("refused")}
+    await shop.revert()
+    assert [result["changes"] for result in (await shop.rehearse()).results] == [[{"id": "2"}], [{"id": "3"}]]
+    shop.refused = {"2"}
+    told = await shop.rehearse()
+    assert (told.done, told.count, told.why) == await shop.revert() == (1, 3, "changed since")
 
 
 @pytest.mark.parametrize("error", [WriteUncertainError("lost"), asyncio.CancelledError()], ids=["uncertain", "killed"])

@@ -10,10 +10,11 @@ from server.storage.database import Database
 from server.storage.tables import audit, write_leases, writes
 from server.tenancy.tenants import Tenants
 from server.tenancy.vault import Vault
-from server.writes.history import ABANDONED, UNDER_WAY, Filter, History
+from server.writes.history import Filter, History
 from server.writes.leases import Leases, Process
 from server.writes.ledger import Write, WriteLedger
 from server.writes.operation import Plan
+from server.writes.states import ABANDONED, STATES, UNDER_WAY
 
 LEASES = Leases.of_this_process(45)
 
@@ -61,6 +62,17 @@ async def test_a_write_of_a_process_that_ended_is_abandoned_at_once(
     own = await begun(ledger, write)
     states = {row.id: history.state_of(row) for row in await history.find(Filter())}
     assert states == {of_ended: ABANDONED, of_elsewhere: UNDER_WAY, own: UNDER_WAY}
+    await ledger.done(own, write.tenant_id, {"status": "success"})
+    asked = {state: {row.id for row in await history.find(Filter(state=state))} for state in STATES}
+    assert asked == {
+        ABANDONED: {of_ended},
+        UNDER_WAY: {of_elsewhere},
+        "done": {own},
+        "failed": set(),
+        "uncertain": set(),
+    }
+    await begun(WriteLedger(database, vault, brakes, elsewhere), replace(write, locks=()))
+    assert len(await history.find(Filter(state=UNDER_WAY), 1)) == 1
     assert [row.id for row in await history.to_look_up(0)] == [of_ended]
 
 

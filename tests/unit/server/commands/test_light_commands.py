@@ -33,6 +33,10 @@ COMMANDS = (
     "key rotate shop --now",
     "key revoke nothing --reason x",
     "key rotate-master",
+    "writes list --tenant shop",
+    "writes show nothing",
+    "writes settle nothing done",
+    "writes uncertain",
 )
 
 
