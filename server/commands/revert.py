@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from server.commands.operate import command, json_of, operate_with_parts, printable, show
 from server.commands.selection import add_selection, selected
-from server.commands.support import DONE, REFUSED
+from server.commands.support import DONE, REFUSED, refuse
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from sqlalchemy.engine import Row
 
     from server.application import Parts
     from server.commands.support import Subparsers
     from server.settings import Settings
+    from server.writes.history import Filter, History
     from server.writes.pause import Pause
     from server.writes.rehearsal import Rehearsal
     from server.writes.revert import Reverted, Reverter
@@ -49,20 +51,27 @@ def add(actions: Subparsers) -> None:
 
 
 def revert_writes(settings: Settings, arguments: argparse.Namespace) -> int:
-    """Take writes back. Returns 1 where not all of them are."""
+    """Take writes back. Returns 1 where not all of them are, 2 where the arguments do not say which."""
+    given = [arguments.tenant, arguments.store, arguments.tool, arguments.since]
+    if arguments.ids and any(each is not None for each in given):
+        return refuse("name the writes by id or by a filter, not both")
+    if not arguments.ids and (arguments.since is None or not (arguments.tenant or arguments.store)):
+        return refuse("name the writes by id, or by --since together with --tenant or --store")
     return operate_with_parts(settings, lambda parts: _revert(parts, arguments), obey_brakes=False)
 
 
 async def _revert(parts: Parts, arguments: argparse.Namespace) -> int:
     from server.writes.rehearsal import Rehearsal
 
-    by_store: dict[tuple[str, str], list[Row[Any]]] = {}
-    for row in await _rows(parts, arguments):
-        by_store.setdefault((row.tenant_id, row.store_id), []).append(row)
+    writes = await _chosen(parts, arguments)
     rehearsal = Rehearsal() if arguments.dry_run else None
     outcomes: list[dict[str, Any]] = []
-    for writes in by_store.values():
-        outcomes += await _revert_in_store(parts, arguments, writes, rehearsal)
+    seen: set[tuple[str, str]] = set()
+    # A client that is still at work may turn to another store meanwhile.
+    while new := [store for store in await writes.stores() if store not in seen]:
+        for tenant_id, store_id in new:
+            seen.add((tenant_id, store_id))
+            outcomes += await _revert_in_store(parts, arguments, writes, (tenant_id, store_id), rehearsal)
     reverted = sum(outcome["reverted"] for outcome in outcomes)
     already = sum("reverted_by" in outcome for outcome in outcomes)
     refused = sum("why" in outcome for outcome in outcomes)
@@ -73,28 +82,58 @@ async def _revert(parts: Parts, arguments: argparse.Namespace) -> int:
     return REFUSED if refused else DONE
 
 
-async def _rows(parts: Parts, arguments: argparse.Namespace) -> list[Row[Any]]:
-    """The writes named, or those that the filter names, newest first: later changes are taken back first."""
+@dataclass(frozen=True)
+class Named:
+    """Writes named by their ids."""
+
+    rows: Sequence[Row[Any]]
+
+    async def stores(self) -> list[tuple[str, str]]:
+        """Where they were: a tenant's and a store's id each."""
+        return list(dict.fromkeys((row.tenant_id, row.store_id) for row in self.rows))
+
+    async def of(self, tenant_id: str, store_id: str) -> list[Row[Any]]:
+        """Those of a store, newest first: later changes are taken back first."""
+        return [row for row in self.rows if (row.tenant_id, row.store_id) == (tenant_id, store_id)]
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """Writes that fit a filter whenever they are asked for: as `Named`."""
+
+    history: History
+    wanted: Filter
+
+    async def stores(self) -> list[tuple[str, str]]:
+        """As `Named.stores`."""
+        return await self.history.written_stores(self.wanted)
+
+    async def of(self, tenant_id: str, store_id: str) -> list[Row[Any]]:
+        """As `Named.of`."""
+        return await self.history.revertible(replace(self.wanted, tenant_id=tenant_id, store_id=store_id))
+
+
+async def _chosen(parts: Parts, arguments: argparse.Namespace) -> Named | Fitting:
+    """The writes that the arguments mean. Raises RefusedError."""
     from server.tenancy.lookup import RefusedError
 
     if not arguments.ids:
-        if arguments.since is None or not (arguments.tenant or arguments.store):
-            raise RefusedError("name the writes by id, or by --since together with --tenant or --store")
-        return await parts.history.revertible(await selected(parts.database, arguments))
-    given = (arguments.tenant, arguments.store, arguments.tool, arguments.since)
-    if any(each is not None for each in given):
-        raise RefusedError("name the writes by id or by a filter, not both")
+        return Fitting(parts.history, await selected(parts.database, arguments))
     rows = []
     for write_id in dict.fromkeys(arguments.ids):
         row = await parts.history.get(write_id)
         if row is None:
             raise RefusedError(f"there is no write {write_id}; see: python -m server writes list")
         rows.append(row)
-    return sorted(rows, key=lambda row: row.created_at, reverse=True)
+    return Named(sorted(rows, key=lambda row: row.created_at, reverse=True))
 
 
 async def _revert_in_store(
-    parts: Parts, arguments: argparse.Namespace, rows: Sequence[Row[Any]], rehearsal: Rehearsal | None
+    parts: Parts,
+    arguments: argparse.Namespace,
+    writes: Named | Fitting,
+    at: tuple[str, str],
+    rehearsal: Rehearsal | None,
 ) -> list[dict[str, Any]]:
     from server.errors import ToolError
     from server.writes.leases import Process
@@ -103,29 +142,33 @@ async def _revert_in_store(
 
     reverter = Reverter(parts.history, parts.ledger, parts.services, parts.recovery.deadline_seconds)
 
-    def told(number: int, outcome: dict[str, Any]) -> dict[str, Any]:
-        row = rows[number - 1]
-        outcome = {"id": row.id, "tool": row.tool, "target": row.target, **outcome}
-        if not arguments.json:
-            print(*map(printable, _told(f"[{number}/{len(rows)}]", outcome)), sep="\n", flush=True)
-        return outcome
-
-    async def each(to: Pause | Rehearsal) -> list[dict[str, Any]]:
-        return [told(number, await _outcome(parts, reverter, row.id, to)) for number, row in enumerate(rows, 1)]
+    async def each(outcome_of: Callable[[Row[Any]], Awaitable[dict[str, Any]]]) -> list[dict[str, Any]]:
+        rows, outcomes = await writes.of(*at), []
+        for number, row in enumerate(rows, 1):
+            outcome = {"id": row.id, "tool": row.tool, "target": row.target, **await outcome_of(row)}
+            if not arguments.json:
+                print(*map(printable, _told(f"[{number}/{len(rows)}]", outcome)), sep="\n", flush=True)
+            outcomes.append(outcome)
+        return outcomes
 
     if rehearsal is not None:
-        return await each(rehearsal)
+        return await each(lambda row: _outcome(parts, reverter, row.id, rehearsal))
     try:
-        store = await parts.stores.resolve(rows[0].tenant_id, rows[0].store_id)
+        store = await parts.stores.resolve(*at)
     except ToolError as error:
-        refused = {"reverted": False, "why": error.message}
-        return [told(number, refused) for number in range(1, len(rows) + 1)]
+        why = error.message
+
+        async def refused(_row: Row[Any]) -> dict[str, Any]:
+            return {"reverted": False, "why": why}
+
+        return await each(refused)
     waiting = f"another writes revert is at work at store {store.store_id}; waiting for it to end"
     async with paused(
         parts.database, store, Process.this(), lambda: print(waiting, file=sys.stderr, flush=True)
     ) as pause:
         await reverter.quiet(store)
-        return await each(pause)
+        # Chosen now that nobody writes: what was under way when the command began is among them.
+        return await each(lambda row: _outcome(parts, reverter, row.id, pause))
 
 
 async def _outcome(parts: Parts, reverter: Reverter, write_id: str, to: Pause | Rehearsal) -> dict[str, Any]:

@@ -98,6 +98,8 @@ writes = Table(
     Column("sealed_plan", LargeBinary),
     Column("sealed_result", LargeBinary),
     Column("reverts", String(32)),
+    # Whose call it is, while its state is "intent".
+    Column("process", String(128)),
     Column("request_id", String(64), nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("settled_at", BigInteger),

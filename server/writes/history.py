@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, or_, select
 
 from server import audit
 from server.clock import now_milliseconds
-from server.storage.tables import tenants, write_leases, writes
+from server.storage.tables import tenants, writes
 from server.writes.leases import Leases, drop
 from server.writes.ledger import DONE, FAILED, INTENT, UNCERTAIN
 from server.writes.states import ABANDONED, UNDER_WAY
@@ -62,14 +62,23 @@ class History:
         return [row for row in await self._rows(query) if self.state_of(row) == wanted.state][:limit]
 
     async def revertible(self, wanted: Filter) -> list[Row[Any]]:
-        """Writes that happened at OrderDesk and are no reverts, as `find` gives them.
+        """Writes that happened at OrderDesk, or may have, and are no reverts, as `find` gives them.
 
         What touched no object of OrderDesk's changed the tenant's own list of stores.
         """
         query = self._filtered(wanted, LISTED).where(
-            writes.c.state == DONE, writes.c.reverts.is_(None), writes.c.objects > 0, writes.c.sealed_plan.is_not(None)
+            writes.c.state != FAILED,
+            writes.c.reverts.is_(None),
+            writes.c.objects > 0,
+            writes.c.sealed_plan.is_not(None),
         )
         return await self._rows(query.order_by(*NEWEST))
+
+    async def written_stores(self, wanted: Filter) -> list[tuple[str, str]]:
+        """The stores that such writes, whatever became of them, were asked for at: a tenant's and a store's id each."""
+        columns = (writes.c.tenant_id, writes.c.store_id)
+        rows = await self._rows(self._filtered(wanted, columns).distinct().order_by(*columns))
+        return [(row.tenant_id, row.store_id) for row in rows]
 
     async def unsettled(self, wanted: Filter, limit: int) -> list[Row[Any]]:
         """Writes whose outcome nobody knows, newest first; some of them may still be under way."""
@@ -135,6 +144,4 @@ class History:
 
 
 def _query(columns: Sequence[Any] = tuple(writes.c)) -> Any:
-    holder = select(func.min(write_leases.c.process)).where(write_leases.c.write_id == writes.c.id).scalar_subquery()
-    named = (tenants.c.name.label("tenant_name"), holder.label("process"))
-    return select(*columns, *named).join(tenants, tenants.c.id == writes.c.tenant_id)
+    return select(*columns, tenants.c.name.label("tenant_name")).join(tenants, tenants.c.id == writes.c.tenant_id)

@@ -11,9 +11,9 @@ import os
 import socket
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import psutil
 from sqlalchemy import delete, insert, select
 
 from server.clock import now_milliseconds
@@ -24,15 +24,27 @@ if TYPE_CHECKING:
 
 # Past its deadline a call is over; the margin covers the commit of its outcome.
 STALE_MARGIN_SECONDS: Final = 15.0
+BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
 class LeasedError(Exception):
     """Another process is writing one of the same things."""
 
 
+class RepeatedError(LeasedError):
+    """Another process has the same request, as the write of this id."""
+
+    def __init__(self, write_id: str) -> None:
+        super().__init__(write_id)
+        self.write_id = write_id
+
+
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process as others tell it apart, though its id may be given to another one later."""
+    """A process as others tell it apart, though its id may be given to another one later.
+
+    Where the system does not say when it `started`, that is empty, and it is never known to have ended.
+    """
 
     host: str
     pid: int
@@ -47,7 +59,7 @@ class Process:
         """Whether the process that `text` (of `str`) names ran on this host and runs no more."""
         host, _, rest = text.partition(" ")
         pid, _, started = rest.partition(" ")
-        return host == self.host and pid.isdigit() and _started(int(pid)) != started
+        return host == self.host and pid.isdigit() and bool(started) and _started(int(pid)) != started
 
     def __str__(self) -> str:
         return f"{self.host} {self.pid} {self.started}"
@@ -70,12 +82,16 @@ class Leases:
         stale = began_at <= now_milliseconds() - self.stale_milliseconds
         return stale or (process is not None and self.process.has_ended(process))
 
+    def is_elsewhere(self, began_at: int, process: str | None) -> bool:
+        """Whether a call that began then may still run in another process."""
+        return process is not None and process != str(self.process) and not self.is_over(began_at, process)
+
     async def take(self, connection: AsyncConnection, names: Sequence[str], write_id: str) -> None:
         """Take all of `names` in the caller's transaction. Raises LeasedError where another process has one."""
         now = now_milliseconds()
         for row in (await connection.execute(select(write_leases).where(write_leases.c.name.in_(names)))).all():
             # Ours is left by a write whose outcome could not be kept: the lock of this process is held by the caller.
-            if row.process != str(self.process) and not self.is_over(row.taken_at, row.process):
+            if self.is_elsewhere(row.taken_at, row.process):
                 raise LeasedError
         await connection.execute(delete(write_leases).where(write_leases.c.name.in_(names)))
         for name in names:
@@ -95,7 +111,13 @@ def names_of(locks: Sequence[Hashable]) -> tuple[str, ...]:
 
 
 def _started(pid: int) -> str | None:
+    """When a process began: clock ticks since the boot, and which boot that was; None where nobody can tell.
+
+    Not the time of day, which psutil reckons from a clock that may be set meanwhile: a server would look ended.
+    """
     try:
-        return f"{psutil.Process(pid).create_time():.2f}"
-    except psutil.Error:
+        # proc(5): the name, in parentheses, may hold anything; the 22nd field is the 20th after it.
+        ticks = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19]
+        return f"{ticks}@{BOOT.read_text(encoding='ascii').strip()}"
+    except (OSError, IndexError):
         return None

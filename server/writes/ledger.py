@@ -24,7 +24,7 @@ from server.errors import (
 )
 from server.limits import retry_after
 from server.storage.tables import writes
-from server.writes.leases import Leases, drop, names_of
+from server.writes.leases import Leases, RepeatedError, drop, names_of
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Row
@@ -112,8 +112,9 @@ class WriteLedger:
     async def replay(self, write: Write) -> Earlier | None:
         """The same request carried out before, or None when there was none (or it changed nothing).
 
-        Raises ConflictError when the key was used for another request, WriteUncertainError when its outcome is not
-        known and the same was asked for again since: what shows then may be that one's work.
+        Raises ConflictError when the key was used for another request, RepeatedError while another process is at it,
+        WriteUncertainError when its outcome is not known and the same was asked for again since: what shows then may
+        be that one's work.
         """
         if write.idempotency_key is None:
             return None
@@ -121,8 +122,10 @@ class WriteLedger:
             row = await _last_use(connection, write)
         if row is None or _key_is_free(row, write):
             return None
+        if self._is_elsewhere(row):
+            raise RepeatedError(row.id)
         if row.state != DONE and await self.superseded(row):
-            raise _unsettled(row.id)
+            raise unsettled(row.id)
         result = self.opened(row, "sealed_result") if row.state == DONE else None
         return Earlier(row.id, result, None if result is not None else self.opened(row, "sealed_plan"))
 
@@ -130,15 +133,14 @@ class WriteLedger:
         """Commit the intent, its plan and its audit row; returns the write's id.
 
         Raises ReadOnlyError or SuspendedError where a brake forbids it, RateLimitError where the tenant's hourly cap
-        is used up, LeasedError where another process writes the same, StorageUnavailableError where the database cannot
-        take it.
+        is used up, LeasedError where another process writes the same or has the same request, StorageUnavailableError
+        where the database cannot take it.
         """
         write_id = "w_" + secrets.token_hex(12)
         try:
             async with self._database.write() as connection:
                 await self._admit(connection, write)
-                # Also where nothing is locked: the lease says whose call this is.
-                await self._leases.take(connection, names_of(write.locks) or (write_id,), write_id)
+                await self._leases.take(connection, names_of(write.locks), write_id)
                 await connection.execute(
                     insert(writes).values(
                         id=write_id,
@@ -153,6 +155,7 @@ class WriteLedger:
                         capped=write.capped,
                         sealed_plan=self._sealed_plan(write, write_id, plan),
                         reverts=write.reverts,
+                        process=str(self._leases.process),
                         request_id=write.request_id,
                         created_at=now_milliseconds(),
                     )
@@ -208,6 +211,9 @@ class WriteLedger:
             return {}
         return _unpacked(self._vault.open(row.tenant_id, place_of(row.id, column), sealed))
 
+    def _is_elsewhere(self, row: Row[Any]) -> bool:
+        return row.state == INTENT and self._leases.is_elsewhere(row.created_at, row.process)
+
     def _sealed_plan(self, write: Write, write_id: str, plan: Plan) -> bytes:
         kept = {"arguments": write.arguments, "before": plan.before, "after": plan.after}
         return self._vault.seal(write.tenant_id, place_of(write_id, "sealed_plan"), _packed(kept))
@@ -220,11 +226,12 @@ class WriteLedger:
             # Looked at again under the database's lock: another order's write may have taken the key since `replay`.
             row = await _last_use(connection, write)
             if row is not None and not _key_is_free(row, write):
-                raise _unsettled(row.id)
+                raise RepeatedError(row.id) if row.state == DONE or self._is_elsewhere(row) else unsettled(row.id)
             await connection.execute(update(writes).where(*_same_key(write)).values(idempotency_key=None))
 
 
-def _unsettled(write_id: str) -> WriteUncertainError:
+def unsettled(write_id: str) -> WriteUncertainError:
+    """The error of a request that is the same as one whose outcome nobody knows, or not yet."""
     return WriteUncertainError(
         "The same request is under way or its outcome is not known. Read before trying again with a new "
         "idempotency_key.",

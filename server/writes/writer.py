@@ -12,8 +12,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from server.errors import ToolError, UpstreamUnavailableError, WriteUncertainError
 from server.locks import BusyError, KeyedLocks
-from server.writes.leases import LeasedError
-from server.writes.ledger import Write, WriteLedger
+from server.writes.leases import LeasedError, RepeatedError
+from server.writes.ledger import Write, WriteLedger, unsettled
 from server.writes.operation import Operation, Plan
 
 if TYPE_CHECKING:
@@ -64,36 +64,30 @@ class Writer:
         await self._brakes.refuse_write(write.tenant_id, write.store_row)
         self._disk.refuse_when_full()
         async with self._alone(call, operation):
-            earlier = await self._ledger.replay(write)
-            if earlier is not None and earlier.result is not None:
-                return {**(earlier.result or _settled_by_hand(earlier.write_id)), "replayed": True}
-            if earlier is not None:
-                result = await self._find(call, operation, earlier.write_id, _plan(earlier.plan))
-                return {**result, "replayed": True}
-            if operation.store is not None and operation.objects:
-                # Each object is read before and after, and written.
-                self._gateway.refuse_when_hopeless(call, operation.store, 3 * operation.objects)
-            plan = await operation.plan()
-            if plan.unchanged is not None:
-                return await self._keep_unchanged(call, write, plan, plan.unchanged)
-            call.write_id, plan = await self._begin(call, operation, write, plan)
-            if plan.unchanged is not None:  # what another process wrote meanwhile
-                await self._settle(
-                    call, call.write_id, self._ledger.done(call.write_id, write.tenant_id, plan.unchanged)
-                )
-                return plan.unchanged
-            return await self._apply(call, operation, write, plan)
+            while True:
+                try:
+                    return await self._carry_out(call, operation, write)
+                except LeasedError as error:
+                    if call.deadline - self._clock() < LEASE_POLL_SECONDS:
+                        raise (unsettled(error.write_id) if isinstance(error, RepeatedError) else _busy()) from None
+                await asyncio.sleep(LEASE_POLL_SECONDS)
 
-    async def _begin(self, call: Call, operation: Operation, write: Write, plan: Plan) -> tuple[str, Plan]:
-        """The recorded write and its plan, once no other process writes the same."""
-        while True:
-            try:
-                return await self._ledger.begin(write, plan), plan
-            except LeasedError:
-                if call.deadline - self._clock() < LEASE_POLL_SECONDS:
-                    raise _busy() from None
-            await asyncio.sleep(LEASE_POLL_SECONDS)
-            plan = await operation.plan()
+    async def _carry_out(self, call: Call, operation: Operation, write: Write) -> dict[str, Any]:
+        """The result. Raises LeasedError where another process must end first; nothing is recorded then."""
+        earlier = await self._ledger.replay(write)
+        if earlier is not None and earlier.result is not None:
+            return {**(earlier.result or _settled_by_hand(earlier.write_id)), "replayed": True}
+        if earlier is not None:
+            result = await self._find(call, operation, earlier.write_id, _plan(earlier.plan))
+            return {**result, "replayed": True}
+        if operation.store is not None and operation.objects:
+            # Each object is read before and after, and written.
+            self._gateway.refuse_when_hopeless(call, operation.store, 3 * operation.objects)
+        plan = await operation.plan()
+        if plan.unchanged is not None:
+            return await self._keep_unchanged(call, write, plan, plan.unchanged)
+        call.write_id = await self._ledger.begin(write, plan)
+        return await self._apply(call, operation, write, plan)
 
     @asynccontextmanager
     async def _alone(self, call: Call, operation: Operation) -> AsyncIterator[None]:

@@ -3,7 +3,9 @@
 import asyncio
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +20,7 @@ from harness.sandbox.faults import (
     ServerError,
     TooManyRequests,
 )
-from tests.integration.server.bench import Bench, Shop, Upstream, settings_of, start_bench
+from tests.integration.server.bench import Bench, Shop, Upstream, settings_of, start_bench, succeed
 from tests.integration.server.contention import Crowd, Told, applied, verify
 
 FULL = bool(os.environ.get("QUARTERMASTER_FULL"))
@@ -28,6 +30,7 @@ PATIENT = 50 if FULL else 10  # clients that share OrderDesk's three requests a 
 ACKNOWLEDGED = 2_000 if FULL else 200
 EACH_FAULT = 100 if FULL else 10
 PROBABILITY = 0.018
+ROUNDS_AT_TWO = 4
 
 StartBench = Callable[..., Bench]
 
@@ -127,3 +130,32 @@ def test_two_servers_on_one_database_lose_no_write_of_each_other(start: StartBen
         every.uncertain += each.uncertain
     verify(every, taken)
     assert min(map(len, told)) >= 15
+
+
+@pytest.mark.parametrize("tool", ["orders_update", "orders_create"])
+def test_the_same_request_at_two_servers_is_carried_out_once_and_told_to_all(
+    tool: str, start: StartBench, tmp_path: Path
+) -> None:
+    first = start()
+    shop, control = first.open_shop(), first.upstream.control
+    with start_bench(first.upstream, first.environment, tmp_path / "second") as second:
+        control.set_faults(Latency(milliseconds=(50, 200), match=Match(store_id=shop.account.store_id)))
+        since, method = control.last_sequence(), "PUT" if tool == "orders_update" else "POST"
+        for number in range(ROUNDS_AT_TWO):
+            order = {"customer": {"last_name": f"Ada {number}"}, "order_items": [{"name": "Cup", "price": 3}]}
+            arguments: dict[str, dict[str, Any]] = {
+                "orders_update": {"order_id": shop.orders[0], "changes": {"email": f"{number}@example.com"}},
+                "orders_create": {"order_data": order},
+            }
+            asked = {**arguments[tool], "idempotency_key": f"key-{number}"}
+
+            def ask(bench: Bench, asked: dict[str, Any] = asked) -> dict[str, Any]:
+                with bench.connect(shop.tenant) as client:
+                    return succeed(client, tool, asked)
+
+            with ThreadPoolExecutor(6) as pool:
+                told = list(pool.map(ask, [first, second] * 3))
+            assert len({each["write_id"] for each in told}) == 1
+            assert len([each for each in told if not each.get("replayed")]) == 1
+        control.clear_faults()
+    assert len(first.upstream.calls(shop.account, since, method)) == ROUNDS_AT_TWO

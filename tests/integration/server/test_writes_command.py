@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from harness.client import Client
 from harness.repository import REPOSITORY
 from harness.sandbox.faults import ConnectionReset, ErrorInside200, Latency, LostResponse, Match
 from tests.integration.server.bench import Bench, Shop, fail, only, succeed
+from tests.integration.server.operating import wait_until
 
 ROUND = 100 if os.environ.get("QUARTERMASTER_FULL") else 15  # as many orders as a shop has
 
@@ -365,9 +368,6 @@ def test_a_write_that_is_under_way_is_neither_settled_nor_looked_up(bench: Bench
         (("show", "w_unknown"), "there is no write w_unknown"),
         (("settle", "w_unknown", "done"), "there is no write w_unknown"),
         (("revert", "w_unknown"), "there is no write w_unknown"),
-        (("revert",), "name the writes by id, or by --since"),
-        (("revert", "--since", "1h"), "together with --tenant or --store"),
-        (("revert", "w_unknown", "--since", "1h"), "not both"),
         (("list", "--tenant", "nobody"), "no tenant"),
         (("list", "--store", "nowhere"), "no store of any tenant has the OrderDesk id, label or name 'nowhere'"),
         (("revert", "--store", "nowhere", "--since", "1h"), "no store of any tenant"),
@@ -382,7 +382,77 @@ def test_what_cannot_be_done_is_said_in_one_line(arguments: tuple[str, ...], sai
     assert done.stdout == ""
 
 
-def test_a_bad_age_is_wrong_usage(bench: Bench) -> None:
-    done = writes(bench, "list", "--since", "yesterday")
-    assert done.returncode == 2
-    assert "90d, 24h, 15m or 30s" in done.stderr
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("list", "--since", "yesterday"), "90d, 24h, 15m or 30s"),
+        (("revert",), "name the writes by id, or by --since"),
+        (("revert", "--since", "1h"), "together with --tenant or --store"),
+        (("revert", "w_unknown", "--since", "1h"), "not both"),
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_is_told_apart(arguments: tuple[str, ...], said: str, bench: Bench) -> None:
+    done = writes(bench, *arguments)
+    assert (done.returncode, said in done.stderr, done.stdout) == (2, True, "")
+
+
+def test_a_revert_by_filter_says_of_each_write_that_may_have_happened_why_it_is_left(
+    bench: Bench, shop: Shop, reader: Client, faults: Callable[..., int]
+) -> None:
+    first, second = shop.orders[:2]
+    before = bench.upstream.order(shop.account, first)
+    succeed(reader, "orders_update", {"order_id": first, "changes": {"email": "new@example.com"}})
+    faults(ConnectionReset(count=1, match=only(shop, "PUT")))
+    error = fail(reader, "orders_update", {"order_id": second, "changes": {"email": "lost@example.com"}})
+    chosen = ("--tenant", shop.tenant.id, "--since", "1h")
+    for more in (("--dry-run",), ()):
+        uncertain, done = revert(bench, *chosen, *more, code=1)
+        assert (uncertain["id"], uncertain["reverted"]) == (error["details"]["write_id"], False)
+        assert "its outcome is not known" in uncertain["why"]
+        assert "why" not in done
+    assert without_date(bench.upstream.order(shop.account, first)) == without_date(before)
+
+
+def test_a_revert_by_filter_waits_for_what_is_under_way_and_takes_it_back(
+    bench: Bench, shop: Shop, reader: Client, faults: Callable[..., int]
+) -> None:
+    order_id = shop.orders[0]
+    before = bench.upstream.order(shop.account, order_id)
+    faults(Latency(milliseconds=1_200, count=1, match=only(shop, "PUT")))
+    with ThreadPoolExecutor(1) as pool:
+        asked = {"order_id": order_id, "changes": {"email": "late@example.com"}}
+        call = pool.submit(succeed, reader, "orders_update", asked)
+        wait_until(lambda: bool(bench.upstream.control.faults()[0]["fired"]), "the write is sent", 10)
+        (outcome,) = revert(bench, "--tenant", shop.tenant.id, "--since", "1h")
+        assert outcome["id"] == call.result()["write_id"]
+    assert outcome["reverted"]
+    assert without_date(bench.upstream.order(shop.account, order_id)) == without_date(before)
+
+
+def test_a_revert_by_filter_takes_back_what_clients_write_until_it_begins(bench: Bench, shop: Shop) -> None:
+    orders, stop = shop.orders[:4], Event()
+    before = [without_date(bench.upstream.order(shop.account, order_id)) for order_id in orders]
+
+    def write(order_id: str) -> int:
+        written = 0
+        with bench.connect(shop.tenant) as client:
+            while not stop.is_set():
+                asked = {"order_id": order_id, "changes": {"email": f"{written}@example.com"}}
+                outcome = client.call_tool("orders_update", asked)
+                if outcome.is_error:
+                    assert dict(outcome.structured or {})["error"]["code"] == "READ_ONLY"
+                    break
+                written += 1
+        return written
+
+    with ThreadPoolExecutor(len(orders)) as pool:
+        calls = [pool.submit(write, order_id) for order_id in orders]
+        try:
+            wait_until(lambda: len(ids(bench, shop)) > 8, "clients write", 10)
+            outcomes = revert(bench, "--tenant", shop.tenant.id, "--since", "1h")
+        finally:
+            stop.set()
+        assert len(outcomes) == sum(call.result() for call in calls)
+    assert all(outcome["reverted"] for outcome in outcomes)
+    assert [without_date(bench.upstream.order(shop.account, order_id)) for order_id in orders] == before
