@@ -6,6 +6,7 @@ import binascii
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import ip_address
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -22,6 +23,9 @@ ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.
 SQLITE_FILE: Final = re.compile(r"sqlite:///(?!:memory:)[^?]+\Z")
 # 32 random bytes hold about 30 different ones; fewer than this come about once in 10**17 keys.
 FEWEST_DIFFERENT_BYTES: Final = 16
+# The same for a text of 32 characters or more, were it in hexadecimal: about once in 10**7.
+FEWEST_DIFFERENT_CHARACTERS: Final = 8
+MOST_STEPS_ALIKE: Final = 0.5
 EXAMPLES: Final = ("example", "changeme", "change-me", "change_me", "your-key", "yourkey", "placeholder", "secret")
 MOST_CALLS_PER_MINUTE: Final = 10_000
 MOST_OBJECTS_PER_HOUR: Final = 10_000
@@ -111,24 +115,62 @@ GENERAL: Final = (
 )
 
 
-def _weak_master_key(settings: Settings) -> bool:
-    """Whether a master key was written, not drawn: an example, a text, one byte again and again, or counted up."""
-    try:
-        keys = settings.master_keys_bytes
-    except (ValueError, binascii.Error):
-        return False  # told by the rule above
-    return any(_is_written(key) for key in keys) or any(
-        example in settings.master_key.get_secret_value().lower() for example in EXAMPLES
+def _is_written(text: str) -> bool:
+    """Whether a text holds an example's word, the same again and again, or characters counted up."""
+    return (
+        any(example in text.lower() for example in EXAMPLES)
+        or len(set(text)) < FEWEST_DIFFERENT_CHARACTERS
+        or text in (text + text)[1:-1]
+        or _is_counted(text.encode())
     )
 
 
-def _is_written(key: bytes) -> bool:
-    steps = {(after - before) % 256 for before, after in pairwise(key)}
-    return len(set(key)) < FEWEST_DIFFERENT_BYTES or len(steps) == 1 or all(32 <= byte < 127 for byte in key)
+def _is_counted(octets: bytes) -> bool:
+    steps = [(after - before) % 256 for before, after in pairwise(octets)]
+    return max(map(steps.count, set(steps)), default=0) > MOST_STEPS_ALIKE * len(steps)
 
 
-def _short_admin_token(settings: Settings) -> bool:
-    return settings.admin_token is None or len(settings.admin_token.get_secret_value()) < ADMIN_TOKEN_LENGTH
+def _weak_master_key(settings: Settings) -> bool:
+    """Whether a master key was written and not drawn, by its text or by its bytes."""
+    if _bad_master_key(settings):
+        return False  # told by the rule above
+    return _is_written(settings.master_key.get_secret_value()) or any(
+        len(set(key)) < FEWEST_DIFFERENT_BYTES or _is_counted(key) or all(32 <= byte < 127 for byte in key)
+        for key in settings.master_keys_bytes
+    )
+
+
+def _weak_admin_token(settings: Settings) -> bool:
+    token = "" if settings.admin_token is None else settings.admin_token.get_secret_value()
+    return len(token) < ADMIN_TOKEN_LENGTH or _is_written(token)
+
+
+def _shared_secret(settings: Settings) -> bool:
+    """Whether who holds the admin token holds a master key, or a tenant's key."""
+    if settings.admin_token is None:
+        return False
+    token = settings.admin_token.get_secret_value()
+    others = [settings.master_key, *([] if settings.tenant_key is None else [settings.tenant_key])]
+    parts = [part for other in others for part in re.split(r"[\s,]+", other.get_secret_value())]
+    return token.rstrip("=") in {part.rstrip("=") for part in parts} | {other.get_secret_value() for other in others}
+
+
+def _is_local(host: str) -> bool:
+    """Whether a host is one that no client elsewhere can name."""
+    name = host.lower().strip("[]").rstrip(".")
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost" or name.endswith(".localhost")
+
+
+def _is_wildcard(host: str) -> bool:
+    """Whether a host stands for any: an address of all, or a name such as .example.com or _."""
+    name = host.strip("[]")
+    try:
+        return ip_address(name).is_unspecified
+    except ValueError:
+        return not re.search("[A-Za-z1-9]", name) or name.startswith(".")
 
 
 def _plain_origin(origin: str) -> bool:
@@ -142,8 +184,18 @@ PRODUCTION: Final = (
         "must be off in production: keys in URLs end up in logs",
         lambda settings: settings.query_token_enabled,
     ),
-    Rule("admin_token", f"production needs one of at least {ADMIN_TOKEN_LENGTH} characters", _short_admin_token),
+    Rule(
+        "admin_token",
+        f"production needs one of at least {ADMIN_TOKEN_LENGTH} characters, drawn at random; make one with: {KEY_HINT}",
+        _weak_admin_token,
+    ),
+    Rule("admin_token", "must be a secret of its own in production: not MASTER_KEY or TENANT_KEY", _shared_secret),
     Rule("master_key", f"must be drawn at random in production; make one with: {KEY_HINT}", _weak_master_key),
+    Rule(
+        "tenant_key",
+        "must be one that key create printed",
+        lambda settings: settings.tenant_key is not None and _is_written(settings.tenant_key.get_secret_value()),
+    ),
     Rule("log_level", "must not be debug in production", lambda settings: settings.log_level == "debug"),
     Rule(
         "orderdesk_base_url",
@@ -153,7 +205,12 @@ PRODUCTION: Final = (
     Rule(
         "allowed_hosts",
         "must name the public host in production, not only loopback",
-        lambda settings: {host.lower() for host in settings.allowed_hosts} <= set(LOOPBACK),
+        lambda settings: all(_is_local(host) or _is_wildcard(host) for host in settings.allowed_hosts),
+    ),
+    Rule(
+        "allowed_hosts",
+        "must name each host in production: 0.0.0.0, [::], _ and .example.com are none",
+        lambda settings: any(map(_is_wildcard, settings.allowed_hosts)),
     ),
     Rule(
         "allowed_origins",

@@ -24,8 +24,6 @@ def _split(value: object) -> object:
 CommaList = Annotated[tuple[str, ...], BeforeValidator(_split)]
 
 SECRET_SETTINGS: Final = ("master_key", "admin_token", "tenant_key")
-# Stands for a secret that could not be read, so that the other problems are still found.
-PLACEHOLDER: Final = base64.urlsafe_b64encode(hashlib.sha256(b"unreadable").digest()).decode().rstrip("=")
 
 
 class SettingsError(Exception):
@@ -81,7 +79,11 @@ class Settings(BaseModel):
         ("stores", "orders", "products"), description=f"Tools offered, by set: any of {', '.join(TOOLSETS)}; or all"
     )
     destructive_cap_per_hour: int = Field(
-        500, ge=1, le=1_000_000, description="Objects that one tenant may create, move, delete or batch in any hour"
+        500,
+        ge=1,
+        le=1_000_000,
+        description="Objects that one tenant may create, move, delete or batch in any hour; updates of one object are"
+        " not counted, for each has a before-image and can be reverted",
     )
     write_retention_days: int = Field(
         30, ge=1, le=3650, description="How long writes and their before-images are kept, for writes revert"
@@ -134,6 +136,11 @@ def split_keys(text: str) -> list[str]:
     return text.replace(",", " ").split()
 
 
+def _placeholder(name: str) -> str:
+    """Stands for a secret that could not be read, so that the other problems are still found."""
+    return base64.urlsafe_b64encode(hashlib.sha256(name.encode()).digest()).decode().rstrip("=")
+
+
 def _decode_key(text: str) -> bytes:
     return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
 
@@ -154,7 +161,7 @@ def _read(environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
             values[name] = Path(path).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             problems.append(f"{variable}: cannot read {path}: {getattr(error, 'strerror', None) or error}")
-            values[name] = PLACEHOLDER
+            values[name] = _placeholder(name)
     return values, problems
 
 
@@ -183,5 +190,5 @@ def _validate(values: Mapping[str, str]) -> tuple[Settings, list[str]]:
             else:
                 shown = "" if name.lower() in SECRET_SETTINGS else f" (it is {item['input']!r})"
                 problems.append(f"{name}: {item['msg'][0].lower()}{item['msg'][1:]}{shown}")
-        rest = {"master_key": PLACEHOLDER} | {name: value for name, value in values.items() if name not in bad}
-        return Settings.model_validate(rest), problems
+        rest = {name: value for name, value in values.items() if name not in bad}
+        return Settings.model_validate({"master_key": _placeholder("master_key")} | rest), problems

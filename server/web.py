@@ -9,7 +9,7 @@ from typing import Any, cast
 import orjson
 from prometheus_client import CONTENT_TYPE_LATEST
 from quart import Quart, Response, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from server.edge.layer import UNMATCHED
 from server.health import Health
@@ -77,7 +77,8 @@ def create_web(
     async def refused(error: HTTPException) -> Response:
         code = error.name.upper().replace(" ", "_")
         _count_error(app, metrics, code)
-        return _error(error.code or 500, code, error.name)
+        allowed = error.valid_methods if isinstance(error, MethodNotAllowed) else None
+        return _error(error.code or 500, code, error.name, {"Allow": ", ".join(sorted(allowed))} if allowed else None)
 
     app.before_serving(start)
     app.after_serving(stop)

@@ -71,8 +71,8 @@ def answer(outcome: str, request_id: str) -> tuple[HTTPStatus, dict[str, Any]]:
 class Webhooks:
     """Receives deliveries.
 
-    Deliveries are remembered in memory alone: one that is not recognised, after a restart or by another instance, drops
-    entries from the cache that are fetched again when somebody asks. No more than that hangs on it.
+    Deliveries are remembered, in memory alone, to tell those that come again, which are carried out all the same: at
+    worst, entries drop from the cache that are fetched again when somebody asks. No more than that hangs on it.
     """
 
     def __init__(
@@ -124,12 +124,11 @@ class Webhooks:
         order_id = _order_id(order)
         if order_id is None:
             return "malformed"
-        if self._repeated((delivery.store_id, bytes.fromhex(delivery.signature))):
-            return "duplicate"
+        # A repeated delivery too: an order that was changed and changed back is posted as it was before, byte for byte.
         for upstream in upstreams:  # items and shipments are read from their order
             self._cache.invalidate(upstream, "orders", order_id)
             self._cache.invalidate(upstream, "order_lists")
-        return "accepted"
+        return "duplicate" if self._repeated((delivery.store_id, bytes.fromhex(delivery.signature))) else "accepted"
 
     def _signers(self, known: tuple[Store, ...], order: bytes, signature: str) -> list[Store]:
         """The stores whose API key made `signature`, all of them tried."""

@@ -1,42 +1,99 @@
-"""uvicorn's HTTP protocol with the limit that it lacks: a head that never ends must not fill the memory."""
+"""uvicorn's HTTP protocol with the limit that it lacks, and with our errors for what is no request."""
 
 from __future__ import annotations
 
 from typing import Final
 
+import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEAD_BYTES: Final = 64 * 1024
-REFUSAL: Final = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
-    b"content-type: application/json\r\nconnection: close\r\ncontent-length: 92\r\n\r\n"
-    b'{"error":{"code":"HEAD_TOO_LARGE","message":"The request head is larger than 65536 bytes"}}\n'
-)
+# Of a request's line, what is neither its method nor its target; and the line that ends the head.
+FRAME_BYTES: Final = len(b"  HTTP/1.1\r\n" + b"\r\n")
+HEADER_FRAME_BYTES: Final = len(b": \r\n")
+# Closed on what still arrives, a connection is reset before the client has read the refusal.
+DISCARD_SECONDS: Final = 2.0
+DISCARD_BYTES: Final = 1024 * 1024
+
+
+class HeadTooLargeError(Exception):
+    """Ends the parsing of a head."""
 
 
 class LimitedProtocol(HttpToolsProtocol):
-    """Closes a connection that goes on for HEAD_BYTES after a head has begun without completing it."""
+    """Refuses a head larger than HEAD_BYTES: as it is parsed, and where no line of it ends, as it arrives.
 
-    _head_bytes = 0
+    Nothing here is a request yet, so there is no id that the log could be searched for.
+    """
+
+    _parsed_bytes = 0
+    _arrived_bytes = 0
     _in_head = False
+    _too_large = False
+    _refused = False
+    _discarded_bytes = 0
 
     def data_received(self, data: bytes) -> None:
-        """Parse what arrived; count it where it was nothing but the middle of a head."""
+        """Parse what arrived; count it where it was nothing but the middle of a head; nothing after a refusal."""
+        if self._refused:
+            self._discarded_bytes += len(data)
+            if self._discarded_bytes > DISCARD_BYTES:
+                self.transport.close()
+            return
         was_in_head = self._in_head
         super().data_received(data)
-        if not (was_in_head and self._in_head):
-            return
-        self._head_bytes += len(data)
-        if self._head_bytes > HEAD_BYTES and not self.transport.is_closing():
-            self.transport.write(REFUSAL)
-            self.transport.close()
+        if self._in_head and was_in_head and not self._refused:
+            self._arrived_bytes += len(data)
+            if self._arrived_bytes > HEAD_BYTES:
+                self._refuse_head()
 
     def on_message_begin(self) -> None:
         """A head begins."""
-        self._in_head, self._head_bytes = True, 0
+        self._in_head, self._parsed_bytes, self._arrived_bytes = True, FRAME_BYTES, 0
         super().on_message_begin()
 
+    def on_url(self, url: bytes) -> None:
+        """A part of the target. Raises HeadTooLargeError."""
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header, or one that trails a body in chunks: they are kept together. Raises HeadTooLargeError."""
+        self._count(len(name) + len(value) + HEADER_FRAME_BYTES)
+        super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
-        """The head is whole."""
+        """The head is whole. Raises HeadTooLargeError."""
         self._in_head = False
+        self._count(len(self.parser.get_method()))
         super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what could not be parsed, and say why."""
+        if self._too_large:
+            self._refuse_head()
+        else:
+            self._refuse(b"400 Bad Request", "INVALID_HTTP", msg)
+
+    def _count(self, size: int) -> None:
+        self._parsed_bytes += size
+        if self._parsed_bytes > HEAD_BYTES:
+            self._too_large = True
+            raise HeadTooLargeError
+
+    def _refuse_head(self) -> None:
+        message = f"The request head is larger than {HEAD_BYTES} bytes"
+        self._refuse(b"431 Request Header Fields Too Large", "HEAD_TOO_LARGE", message)
+
+    def _refuse(self, status: bytes, code: str, message: str) -> None:
+        body = orjson.dumps({"error": {"code": code, "message": message}})
+        self.transport.write(
+            b"HTTP/1.1 %b\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%b"
+            % (status, len(body), body)
+        )
+        self.transport.write_eof()
+        self._refused = True
+        if self.cycle is not None:  # nothing can be answered any more to a request before it
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self.loop.call_later(DISCARD_SECONDS, self.transport.close)

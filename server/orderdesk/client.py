@@ -117,8 +117,13 @@ class OrderDeskClient:
         await self._http.aclose()
 
     def seconds_for(self, upstream: str, requests: int) -> float:
-        """What a write of so many requests to that account needs at least, its answer's time included."""
-        return self._upstreams.of(upstream).bucket.seconds_for(requests) + min(self._timeout, WRITE_SECONDS)
+        """How long so many requests to that account, one after the other, would wait for their tokens."""
+        return self._upstreams.of(upstream).bucket.seconds_for(requests)
+
+    @property
+    def answer_seconds(self) -> float:
+        """What a write needs when it is sent: with no time left, it could only end as uncertain."""
+        return min(self._timeout, WRITE_SECONDS)
 
     async def send(self, request: Request) -> dict[str, Any]:
         """The body of OrderDesk's success. Raises the ToolError that tells what went wrong, or NotAppliedError."""
@@ -171,12 +176,9 @@ class OrderDeskClient:
         """Seconds for which the request may still wait to be sent. Raises UpstreamUnavailableError without any."""
         patience = request.deadline - self._clock()
         if request.method != "GET":
-            # A write that is sent with no time left can only end as uncertain: it needs time to be answered.
-            patience -= min(self._timeout, WRITE_SECONDS)
+            patience -= self.answer_seconds
         if patience <= 0:
-            raise UpstreamUnavailableError(
-                "Too little time was left to ask OrderDesk; nothing was changed.", reason="deadline"
-            )
+            raise out_of_time()
         return patience
 
     async def _token(self, request: Request, bucket: UpstreamBucket) -> int:
@@ -282,6 +284,12 @@ class OrderDeskClient:
         return UpstreamUnavailableError(
             "OrderDesk could not be reached or did not answer in time; nothing was changed.", reason=failure.reason
         )
+
+
+def out_of_time() -> UpstreamUnavailableError:
+    return UpstreamUnavailableError(
+        "Too little time was left to ask OrderDesk; nothing was changed.", reason="deadline"
+    )
 
 
 def rate_limited(seconds: float) -> RateLimitError:

@@ -6,7 +6,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from server.orderdesk.client import Account, OrderDeskClient, Request, rate_limited
+from server.orderdesk.client import Account, OrderDeskClient, Request, out_of_time, rate_limited
 
 if TYPE_CHECKING:
     from server.brakes import Brakes
@@ -32,11 +32,15 @@ class Gateway:
     def refuse_when_hopeless(self, call: Call, store: Store, requests: int) -> None:
         """Raise RateLimitError for a write whose requests would not all get their tokens by the call's deadline.
 
-        Begun all the same, it would spend tokens that others could have used to the end.
+        Begun all the same, it would spend tokens that others could have used to the end. Where it waited for its turn
+        until no time was left to send it, raise UpstreamUnavailableError, whatever the tokens.
         """
-        needed = self._client.seconds_for(store.upstream, requests)
-        if needed > call.deadline - self._clock():
-            raise rate_limited(needed)
+        left = call.deadline - self._clock() - self._client.answer_seconds
+        if left <= 0:
+            raise out_of_time()
+        wait = self._client.seconds_for(store.upstream, requests)
+        if wait > left:
+            raise rate_limited(wait)
 
     async def get(
         self, call: Call, store: Store, endpoint: str, *ids: str, parameters: dict[str, str] | None = None

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from server.environments import ENVIRONMENTS, RECOMMENDED, SECTIONS, recommended
 from server.reference.describe import allowed, meaning, shown_default
 from server.reference.markdown import code, page, table
 from server.rules import GENERAL, PRODUCTION
 from server.settings import SECRET_SETTINGS, file_variable
+from server.tools.declaration import WriteTool
+from server.tools.registry import ALL
 
 DETECTION = """\
 `ENVIRONMENT` is the only variable that says where a server is: `development` (also when it is not set), `staging` or
@@ -30,6 +34,10 @@ secrets empty. Copy it, fill those in, and load it:
 - a shell: `set -a; . ./.env.development; set +a`, then `python -m server serve`.
 
 The values are written so that all three read them alike: no quotes, no blanks, comments on lines of their own."""
+
+UNCOUNTED: Final = """\
+Each update is recorded with what was there before, which `writes revert` restores. Against a client that floods updates
+there are `RATE_LIMIT_RPM`, which bounds its calls, and the read-only brake, which stops them within a second."""
 
 
 def environments_page() -> str:
@@ -59,6 +67,8 @@ def environments_page() -> str:
         ),
         "## Every setting",
         *(block for section, names in SECTIONS.items() for block in _section(section, names)),
+        "## What the hourly cap counts",
+        *_capped(),
         "## Refused in every environment",
         "Besides values of the wrong kind or out of their range:",
         "\n".join(f"- {code(rule.setting.upper())} {rule.demand}" for rule in GENERAL),
@@ -68,6 +78,20 @@ def environments_page() -> str:
 def _section(section: str, names: tuple[str, ...]) -> tuple[str, str]:
     heads = ("variable", "meaning", "values", "default", *ENVIRONMENTS, "what production refuses")
     return f"### {section}", table(heads, [_row(name) for name in names])
+
+
+def _capped() -> tuple[str, ...]:
+    """Which tools DESTRUCTIVE_CAP_PER_HOUR counts, as they declare it."""
+    tools = [tool for tool in ALL if isinstance(tool, WriteTool)]
+    counted = [code(tool.name) for tool in tools if tool.capped]
+    counted += [
+        f"{code(tool.name)} when {code(tool.capped_field)} is among the changes" for tool in tools if tool.capped_field
+    ]
+    others = [code(tool.name) for tool in tools if not (tool.capped or tool.capped_field)]
+    return (
+        f"`DESTRUCTIVE_CAP_PER_HOUR` counts the objects that these tools touch: {', '.join(sorted(counted))}.",
+        f"It does not count those of {', '.join(sorted(others))}, nor other updates of one object. {UNCOUNTED}",
+    )
 
 
 def _row(name: str) -> tuple[str, ...]:

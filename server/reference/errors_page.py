@@ -104,6 +104,11 @@ A tool that fails answers with `isError: true`, and the error as text and as `st
 
 Decide by `code`; `message` is for people and may change. `details` holds nothing personal and no secret."""
 
+HTTP_SHAPE: Final = """\
+One shape for all paths: `{"error": {"code": …, "message": …, "request_id": …}}`. There is no `request_id` with
+`INVALID_HTTP` and `HEAD_TOO_LARGE`: no request could be read, and none is in the log. What is refused at `/mcp` itself
+(401, 403 for a suspended tenant, 405, 415, 429) has the shape of JSON-RPC, above."""
+
 
 def errors_page() -> str:
     """The page."""
@@ -121,7 +126,7 @@ def errors_page() -> str:
             [(code(str(each.code)), each.status, each.when, each.action) for each in JSON_RPC],
         ),
         "## Refused before MCP is reached: HTTP",
-        'One shape for all paths: `{"error": {"code": …, "message": …, "request_id": …}}`.',
+        HTTP_SHAPE,
         table(
             ("HTTP status", "code", "when", "what the client should do"),
             [(each.status, code(str(each.code)), each.when, each.action) for each in HTTP],

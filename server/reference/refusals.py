@@ -72,6 +72,7 @@ JSON_RPC: Final = (
 )
 
 HTTP: Final = (
+    Refusal("400", "INVALID_HTTP", "What arrived is no HTTP request.", "Send HTTP/1.1, over TLS to the proxy alone."),
     Refusal("400", "BAD_REQUEST", "A header that must be given once is given twice, or a form is malformed.", "Mend."),
     Refusal("400", "TOO_DEEP", "The JSON nests deeper than MAX_JSON_DEPTH.", "Send less nested JSON."),
     Refusal("400", "DISCONNECTED", "The client went away before its request was whole.", "Nothing was done: repeat."),
@@ -83,6 +84,11 @@ HTTP: Final = (
     Refusal("413", "BODY_TOO_LARGE", "The body is larger than MAX_BODY_BYTES.", "Send less."),
     Refusal("421", "HOST_NOT_ALLOWED", "The Host header names another server.", "Operator: ALLOWED_HOSTS."),
     Refusal("429", "RATE_LIMIT_EXCEEDED", "The webhook: too many unverified deliveries.", "Repeat later."),
-    Refusal("431", "HEAD_TOO_LARGE", "The request's head is larger than 64 KiB.", "Send fewer or shorter headers."),
+    Refusal(
+        "431",
+        "HEAD_TOO_LARGE",
+        "The request's line and headers, those that trail a body in chunks among them, are larger than 65536 bytes.",
+        "Send fewer or shorter headers.",
+    ),
     Refusal("500", "INTERNAL_ERROR", "A fault of the server's.", "Give the operator the request id."),
 )

@@ -9,6 +9,7 @@ from sqlalchemy import insert, select, update
 
 from server.audit import OPERATOR, record_operator
 from server.storage.tables import audit, tenant_keys
+from server.tenancy.fitting import refuse_unfit
 from server.tenancy.keys import TenantKey, seal_secret
 from server.tenancy.lookup import RefusedError, find_key, keys_of
 
@@ -35,7 +36,10 @@ class Rotated:
 async def create_key(
     connection: AsyncConnection, vault: Vault, tenant_id: str, now: int, expires_at: int | None
 ) -> TenantKey:
-    """Make a further key of a tenant. It is shown to nobody but the caller."""
+    """Make a further key of a tenant. It is shown to nobody but the caller.
+
+    Raises RefusedError where the master keys are another database's.
+    """
     key = await _insert(connection, vault, tenant_id, now, expires_at)
     await record_operator(connection, "key.create", tenant_id=tenant_id, target=key.id)
     return key
@@ -46,7 +50,8 @@ async def rotate_keys(
 ) -> Rotated:
     """Make a new key; every other valid one expires `overlap` milliseconds from `now`, never later than it would have.
 
-    Raises RefusedError while keys of before an earlier rotation are still valid, unless `again`.
+    Raises RefusedError while keys of before an earlier rotation are still valid, unless `again`; and where the master
+    keys are another database's.
     """
     valid = [key for key in await keys_of(connection, tenant_id) if key.state(now) == "valid"]
     if not again:
@@ -83,6 +88,7 @@ async def expire_key(connection: AsyncConnection, text: str, now: int, at: int) 
 async def _insert(
     connection: AsyncConnection, vault: Vault, tenant_id: str, now: int, expires_at: int | None
 ) -> TenantKey:
+    await refuse_unfit(connection, vault)
     key = TenantKey.generate()
     sealed = seal_secret(vault, tenant_id, key)
     await connection.execute(

@@ -6,15 +6,16 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import bindparam, case, func, null, select, update
+from sqlalchemy import ColumnElement, bindparam, case, func, null, select, true, update
 
 from server.audit import record_operator
 from server.plural import counted
 from server.storage.tables import audit, stores, tenant_keys, tenants, writes
 from server.tenancy import keys
+from server.tenancy.fitting import refuse_unfit
 from server.tenancy.vault import FINGERPRINT_BYTES, HEAD_BYTES, Vault, VaultError
 from server.writes.ledger import place_of
 
@@ -37,12 +38,13 @@ Seal = Callable[[Vault, str, str, bytes], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A column of sealed values."""
+    """A column of sealed values, and which of its rows are ever to be opened."""
 
     table: Table
     column: Column[Any]
     seal: Seal
     what: str
+    of_use: ColumnElement[bool] = field(default_factory=true)
 
     @property
     def name(self) -> str:
@@ -50,12 +52,12 @@ class Source:
         return f"{self.table.name}.{self.column.name}"
 
     def rows(self) -> Select[Any]:
-        """Every value there is: id, tenant_id, its tenant's name, its store's OrderDesk id, and `sealed`."""
+        """Every value of use: id, tenant_id, its tenant's name, its store's OrderDesk id, and `sealed`."""
         store_id = self.table.c.get("store_id", null()).label("store_id")
         return (
             select(self.table.c.id, self.table.c.tenant_id, tenants.c.name, store_id, self.column.label("sealed"))
             .join_from(self.table, tenants, tenants.c.id == self.table.c.tenant_id, isouter=True)
-            .where(self.column.is_not(None))
+            .where(self.column.is_not(None), self.of_use)
         )
 
     def unopened(self, row: Row[Any], error: VaultError) -> str:
@@ -107,7 +109,10 @@ def _anew(place: Callable[[str], str]) -> Seal:
 
 
 OF_STORES: Final = Source(stores, stores.c.sealed_api_key, _anew(lambda row_id: f"stores/{row_id}"), "the API key")
-OF_KEYS: Final = Source(tenant_keys, tenant_keys.c.secret_hash, keys.reseal, "the hash of key {}")
+# A revoked key's hash is never asked for again: under whichever key it is, it stays as it is.
+OF_KEYS: Final = Source(
+    tenant_keys, tenant_keys.c.secret_hash, keys.reseal, "the hash of key {}", tenant_keys.c.revoked_at.is_(None)
+)
 SOURCES: Final = (
     OF_STORES,
     OF_KEYS,
@@ -124,8 +129,11 @@ SOURCES: Final = (
 async def rotate_master(database: Database, vault: Vault, progress: Progress) -> Outcome:
     """Seal everything under the first master key, in batches that each commit; a killed run is taken up by the next.
 
-    Every value is opened, whichever key it is under: what this says is readable was read.
+    Every value is opened, whichever key it is under: what this says is readable was read. Raises RefusedError where
+    the master keys are another database's.
     """
+    async with database.read() as connection:
+        await refuse_unfit(connection, vault)
     resealed, left = 0, 0
     begun = _begun(vault, await _heads(database))
     for _ in range(PASSES):
@@ -182,7 +190,7 @@ async def _pass(
     unreadable: list[tuple[str, bool]] = []
     rows = source.rows()
     async with database.read() as connection:
-        count = select(func.count()).select_from(source.table).where(source.column.is_not(None))
+        count = select(func.count()).select_from(source.table).where(source.column.is_not(None), source.of_use)
         total = (await connection.execute(count)).scalar_one()
     while True:
         async with database.read() as connection:
@@ -235,7 +243,8 @@ async def _heads(database: Database) -> Counter[bytes]:
         for source in SOURCES:
             first_hash = func.length(source.column) == keys.FIRST_HASH_BYTES
             head = case((first_hash, NO_HEAD), else_=func.substr(source.column, 1, HEAD_BYTES)).label("head")
-            query = select(head, func.count().label("count")).where(source.column.is_not(None)).group_by(head)
+            count = func.count().label("count")
+            query = select(head, count).where(source.column.is_not(None), source.of_use).group_by(head)
             found.update({row.head: row.count for row in await connection.execute(query)})
     return found
 

@@ -19,6 +19,7 @@ from server.errors import ArgumentsError, ConflictError, StorageUnavailableError
 from server.snapshots import Snapshots
 from server.storage.database import Database
 from server.storage.tables import stores
+from server.tenancy.fitting import fits
 from server.tenancy.vault import HEAD_BYTES, Vault, VaultError
 
 STORES_PER_TENANT = 100
@@ -153,7 +154,8 @@ class Stores:
         """Whether this process's master keys open what the database holds, going by fingerprints."""
         async with self._database.read() as connection:
             rows = await connection.execute(select(func.substr(stores.c.sealed_api_key, 1, HEAD_BYTES)).distinct())
-            return all(self._vault.can_open(bytes(head)) for head in rows.scalars())
+            stores_open = all(self._vault.can_open(bytes(head)) for head in rows.scalars())
+            return stores_open and await fits(connection, self._vault)
 
     def api_key(self, store: Store) -> str:
         """The store's OrderDesk API key in the clear: asked for at each call, kept nowhere."""

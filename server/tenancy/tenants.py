@@ -17,6 +17,7 @@ from server.snapshots import Snapshots
 from server.storage.database import Database
 from server.storage.tables import tenant_keys, tenants
 from server.telemetry.metrics import Metrics
+from server.tenancy.fitting import fits, refuse_unfit
 from server.tenancy.keys import Proof, TenantKey, hash_secret, proofs, seal_secret
 from server.tenancy.vault import Vault, VaultError
 
@@ -62,6 +63,7 @@ class Tenants:
         self._vault = vault
         self._clock = clock
         self._records: Snapshots[str, _KeyRecord | None] = Snapshots(self._load, max_age=MAX_AGE_SECONDS, clock=clock)
+        self._fits: Snapshots[None, bool] = Snapshots(self._look, max_age=MAX_AGE_SECONDS, clock=clock)
         self._succeeded = metrics.auth_attempts.labels("success")
         self._failed = {
             reason: metrics.auth_attempts.labels(reason)
@@ -71,15 +73,17 @@ class Tenants:
         metrics.active_tenants.set_function(self._active)
 
     async def create(self, name: str, expires_at: int | None = None) -> tuple[Caller, TenantKey]:
-        """Create a tenant with its first key, which is shown here and never again. Raises TenantExistsError.
+        """Create a tenant with its first key, which is shown here and never again.
 
-        `expires_at` is when that key ends, in milliseconds since the epoch; None: never.
+        `expires_at` is when that key ends, in milliseconds since the epoch; None: never. Raises TenantExistsError,
+        and RefusedError where the master keys are another database's.
         """
         key = TenantKey.generate()
         caller = Caller(tenant_id="t_" + secrets.token_hex(8), tenant_name=name, key_id=key.id)
         now = now_milliseconds()
         try:
             async with self._database.write() as connection:
+                await refuse_unfit(connection, self._vault)
                 await connection.execute(insert(tenants).values(id=caller.tenant_id, name=name, created_at=now))
                 await connection.execute(
                     insert(tenant_keys).values(
@@ -135,13 +139,18 @@ class Tenants:
         )
         async with self._database.read() as connection:
             row = (await connection.execute(query)).one_or_none()
-        if row is None:
+        # A key that a stranger's master key sealed here opens under it; what its calls sealed, nobody else could open.
+        if row is None or not await self._fits.get(None):
             return None
         try:
             accepted = proofs(self._vault, row.tenant_id, row.id, row.secret_hash)
         except VaultError:  # readiness says that the master key is not the one; nobody gets in meanwhile
             return None
         return _KeyRecord(Caller(row.tenant_id, row.name, row.id), accepted, row.expires_at, row.revoked_at)
+
+    async def _look(self, _: None) -> bool:
+        async with self._database.read() as connection:
+            return await fits(connection, self._vault)
 
     def _active(self) -> float:
         horizon = self._clock() - ACTIVE_SECONDS

@@ -163,7 +163,7 @@ def test_what_is_unusual_is_noted_and_fails_nothing(check: Check) -> None:
         assert name in notes(result)
     production = {
         "ENVIRONMENT": "production",
-        "ADMIN_TOKEN": "a" * 32,
+        "ADMIN_TOKEN": secrets.token_urlsafe(32),
         "ALLOWED_HOSTS": "mcp.example.com",
     }
     noted = notes(check("--json", **production))

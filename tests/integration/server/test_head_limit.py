@@ -1,8 +1,71 @@
+import json
 import socket
 from typing import Any
 from urllib.parse import urlsplit
 
 import psutil
+import pytest
+
+from tests.integration.server.bench import Bench
+
+HEAD_BYTES = 65_536
+FIRST = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n"
+
+
+def answer_to(bench: Bench, *pieces: bytes) -> tuple[int, dict[str, Any]]:
+    """The status and the JSON that the server answers at last, after which the connection is closed."""
+    address = urlsplit(bench.base_url)
+    received = b""
+    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for piece in pieces:
+            connection.sendall(piece)
+        while more := connection.recv(65_536):
+            received += more
+    head, _, body = received[received.rindex(b"HTTP/1.1 ") :].partition(b"\r\n\r\n")
+    assert b"content-type: application/json" in head.lower()
+    return int(head.split()[1]), json.loads(body)
+
+
+def head_of(size: int, *, headers: int) -> bytes:
+    """A request for /health/live whose head is of exactly that size."""
+    rest = size - len(FIRST) - len(b"Connection: close\r\n\r\n")
+    lines = [b"X-%05d: " % number for number in range(headers)]
+    padding, more = divmod(rest - sum(len(line) + 2 for line in lines), headers)
+    values = [b"a" * (padding + (number < more)) for number in range(headers)]
+    head = FIRST + b"".join(line + value + b"\r\n" for line, value in zip(lines, values, strict=True))
+    head += b"Connection: close\r\n\r\n"
+    assert len(head) == size
+    return head
+
+
+@pytest.mark.parametrize("headers", [1, 1_000])
+@pytest.mark.parametrize("piece", [1_000, 65_535, 10_000_000])
+def test_the_limit_of_a_head_is_exact_however_it_arrives(headers: int, piece: int, bench: Bench) -> None:
+    def sent(size: int) -> int:
+        head = head_of(size, headers=headers)
+        return answer_to(bench, *(head[start : start + piece] for start in range(0, size, piece)))[0]
+
+    assert [sent(size) for size in (HEAD_BYTES, HEAD_BYTES + 1, 200_000)] == [200, 431, 431]
+
+
+def test_a_head_behind_another_request_has_the_same_limit(bench: Bench) -> None:
+    first = FIRST + b"\r\n"
+    assert answer_to(bench, first + head_of(HEAD_BYTES, headers=3))[0] == 200
+    assert answer_to(bench, first + head_of(HEAD_BYTES + 1, headers=3))[0] == 431
+
+
+def test_headers_that_trail_a_body_are_limited_with_those_before_it(bench: Bench) -> None:
+    head = b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
+    trailers = b"".join(b"X-%05d: %b\r\n" % (number, b"a" * 1_000) for number in range(70))
+    assert answer_to(bench, head + trailers)[0] == 431
+
+
+def test_a_refused_head_and_what_is_no_http_are_answered_in_json(bench: Bench) -> None:
+    large = {"code": "HEAD_TOO_LARGE", "message": "The request head is larger than 65536 bytes"}
+    assert answer_to(bench, head_of(70_000, headers=1)) == (431, {"error": large})
+    none = {"code": "INVALID_HTTP", "message": "Invalid HTTP request received."}
+    assert answer_to(bench, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n") == (400, {"error": none})
 
 
 def test_a_head_that_never_ends_is_refused_and_fills_no_memory(start: Any) -> None:

@@ -21,6 +21,7 @@ from server.storage.database import Database
 from server.telemetry import logging
 from server.telemetry.metrics import Metrics
 from server.tenancy import erasure
+from server.tenancy.keys import TenantKey, seal_secret
 from server.tenancy.stores import Stores
 from server.tenancy.vault import Vault
 from server.writes.leases import Leases
@@ -445,11 +446,7 @@ def test_the_rotation_of_the_master_key_says_what_may_be_removed(
     command: Command, shop: Shop, ring: Callable[..., None]
 ) -> None:
     ring(NEW)
-    printed = command("key", "rotate-master")
-    assert (printed.code, len(printed.err.splitlines())) == (1, 4)
-    assert "may be removed" not in printed.out
-    assert f"tenant {shop.name}, store 100: the API key was sealed under another master key" in printed.err
-    assert f"tenant {shop.name}: the hash of key {shop.key_id} was sealed" in printed.err
+    assert "MASTER_KEY is not the one that sealed this database" in command("key", "rotate-master").refusal
     ring(NEW, MASTER_KEY)
     for resealed in (4, 0):  # the second time it goes by what the first one left in the audit
         assert command("key", "rotate-master").out.splitlines() == [
@@ -469,6 +466,55 @@ def test_the_rotation_of_the_master_key_says_what_may_be_removed(
         "keys": [{"fingerprint": NEW_SHOWN, "first": True, "values": 4, "replaced": False}],
     }
     assert command("tenant", "list", "--json").json["tenants"][0]["name"] == shop.name
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        ("tenant", "create", "another"),
+        ("key", "create", "canary-shop"),
+        ("key", "rotate", "canary-shop"),
+        ("key", "rotate", "canary-shop", "--overlap", "0s", "--now"),
+        ("key", "rotate-master"),
+    ],
+    ids=" ".join,
+)
+def test_nothing_is_sealed_under_another_database_s_master_key(
+    typed: tuple[str, ...], command: Command, shop: Shop, ring: Callable[..., None], query: Callable[..., list[Any]]
+) -> None:
+    def everything() -> list[Any]:
+        return query("SELECT * FROM tenant_keys") + query("SELECT * FROM tenants") + query("SELECT * FROM audit")
+
+    before = everything()
+    ring(NEW)
+    assert "MASTER_KEY is not the one that sealed this database" in command(*typed).refusal
+    assert everything() == before
+    assert command("key", "revoke", shop.key_id, "--reason", "leaked").code == 0  # stopping somebody seals nothing
+    ring(MASTER_KEY)
+    assert command(*typed).code == 0
+
+
+def test_a_key_that_a_stranger_s_master_key_sealed_is_told_until_it_is_revoked(
+    command: Command, shop: Shop, database_file: Path
+) -> None:
+    stray = TenantKey.generate()
+    sealed = seal_secret(Vault(NEW), shop.tenant_id, stray)
+    with closing(sqlite3.connect(database_file)) as connection, connection:
+        connection.execute(
+            "INSERT INTO tenant_keys (id, tenant_id, secret_hash, created_at) VALUES (?, ?, ?, 0)",
+            (stray.id, shop.tenant_id, sealed),
+        )
+    told = f"tenant {shop.name}: the hash of key {stray.id} was sealed under another master key"
+    printed = command("key", "rotate-master")
+    assert (printed.code, printed.err) == (1, f"server: left as it is: {told}\n")
+    assert "may be removed" not in printed.out
+    assert (checked := command("check")).code == 1
+    assert f"MASTER_KEY does not open all that is sealed: {told}" in checked.out
+    assert command("key", "revoke", stray.id, "--reason", "no master key opens it").code == 0
+    rotated = command("key", "rotate-master")
+    assert (rotated.code, rotated.err) == (0, "")
+    assert rotated.out.startswith("4 sealed values, 0 of them")
+    assert command("check").code == 0
 
 
 def test_a_new_master_key_that_is_not_first_is_noticed_and_no_key_called_superfluous(

@@ -11,7 +11,7 @@ from server.environments import ENVIRONMENTS, RECOMMENDED, SECTIONS, in_environm
 from server.reference.template import template
 from server.settings import SECRET_SETTINGS, Environment, Settings, SettingsError, file_variable
 
-SECRETS = {"MASTER_KEY": hashlib.sha256(b"m").digest(), "ADMIN_TOKEN": b"a" * 32, "TENANT_KEY": b"qm_id.secret"}
+SECRETS = {name: hashlib.sha256(name.encode()).digest() for name in ("MASTER_KEY", "ADMIN_TOKEN", "TENANT_KEY")}
 
 
 def parsed(text: str) -> dict[str, str]:

@@ -17,7 +17,7 @@ KEY = encoded(DRAWN)
 PRODUCTION = {
     "ENVIRONMENT": "production",
     "MASTER_KEY": KEY,
-    "ADMIN_TOKEN": "a" * 32,
+    "ADMIN_TOKEN": encoded(hashlib.sha256(b"admin").digest()),
     "ALLOWED_HOSTS": "mcp.example.com",
     "DATABASE_URL": "sqlite:////var/lib/quartermaster/app.db",
 }

@@ -7,6 +7,7 @@ import pytest
 
 from server.rules import GENERAL, PRODUCTION
 from server.settings import Settings, SettingsError
+from server.tenancy.keys import TenantKey
 
 
 def encoded(key: bytes) -> str:
@@ -21,7 +22,7 @@ FIRST, SECOND = drawn("first"), drawn("second")
 PRODUCTION_ENVIRONMENT = {
     "ENVIRONMENT": "production",
     "MASTER_KEY": encoded(FIRST),
-    "ADMIN_TOKEN": "a" * 32,
+    "ADMIN_TOKEN": encoded(drawn("admin")),
     "ALLOWED_HOSTS": "mcp.example.com",
     "DATABASE_URL": "sqlite:////var/lib/quartermaster/app.db",
 }
@@ -106,6 +107,19 @@ def test_toolsets_and_origins_that_exist_are_taken() -> None:
         pytest.param("MASTER_KEY", encoded(b"the quick brown fox jumps, again"), id="a text"),
         pytest.param("MASTER_KEY", "Example-" + encoded(FIRST)[8:], id="an example"),
         pytest.param("MASTER_KEY", encoded(FIRST) + "," + encoded(bytes(32)), id="the second"),
+        pytest.param("ADMIN_TOKEN", "changeme-" * 5, id="a word repeated"),
+        pytest.param("ADMIN_TOKEN", "changeme-" + encoded(FIRST), id="an example's word"),
+        pytest.param("ADMIN_TOKEN", "x" * 43, id="one character"),
+        pytest.param("ADMIN_TOKEN", "qwertzuiop" * 4, id="a row of keys repeated"),
+        pytest.param("ADMIN_TOKEN", "abcdefghijklmnopqrstuvwxyz0123456789", id="characters counted up"),
+        pytest.param("ADMIN_TOKEN", encoded(FIRST), id="the master key"),
+        pytest.param("ADMIN_TOKEN", encoded(FIRST) + "=", id="the master key, padded"),
+        ("TENANT_KEY", "qm_your-key"),
+        ("ALLOWED_HOSTS", "mcp.example.com,0.0.0.0"),
+        ("ALLOWED_HOSTS", "mcp.example.com,[::]"),
+        ("ALLOWED_HOSTS", "mcp.example.com,.example.com"),
+        ("ALLOWED_HOSTS", "mcp.example.com,_"),
+        ("ALLOWED_HOSTS", "127.0.0.2,[0:0::1],LOCALHOST."),
     ],
 )
 def test_production_refuses_what_other_environments_allow(name: str, value: str) -> None:
@@ -117,13 +131,15 @@ def test_production_refuses_what_other_environments_allow(name: str, value: str)
 def test_production_takes_drawn_keys_and_pages_on_loopback() -> None:
     for number in range(1_000):
         Settings.load({**PRODUCTION_ENVIRONMENT, "MASTER_KEY": encoded(drawn(str(number)))})
+        Settings.load({**PRODUCTION_ENVIRONMENT, "ADMIN_TOKEN": drawn(str(number)).hex()[:32]})
+        Settings.load({**PRODUCTION_ENVIRONMENT, "TENANT_KEY": str(TenantKey.generate())})
     Settings.load({**PRODUCTION_ENVIRONMENT, "ALLOWED_ORIGINS": "http://localhost:6274,http://127.0.0.1"})
 
 
 @pytest.mark.parametrize("name", ["MASTER_KEY", "ADMIN_TOKEN", "TENANT_KEY"])
 def test_production_refuses_a_secret_that_every_user_can_read(name: str, tmp_path: Path) -> None:
     file = tmp_path / "secret"
-    file.write_text(PRODUCTION_ENVIRONMENT.get(name, "qm_key"))
+    file.write_text(PRODUCTION_ENVIRONMENT.get(name, str(TenantKey.generate())))
     environ = {**PRODUCTION_ENVIRONMENT, name: "", f"{name}_FILE": str(file)}
     file.chmod(0o644)
     assert refused(environ) == [f"{name}_FILE"]
@@ -145,6 +161,7 @@ def test_production_tells_all_that_it_refuses_at_once() -> None:
         "LOG_LEVEL": "debug",
         "ORDERDESK_BASE_URL": "http://app.orderdesk.me/api/v2",
         "ALLOWED_HOSTS": "localhost",
+        "TENANT_KEY": "changeme",
         "ALLOWED_ORIGINS": "http://app.example.com",
         "DATABASE_URL": "sqlite:///app.db",
         "RATE_LIMIT_RPM": "1000000",
@@ -153,6 +170,18 @@ def test_production_tells_all_that_it_refuses_at_once() -> None:
     }
     assert refused({**PRODUCTION_ENVIRONMENT, **broken}) == sorted(broken)
     assert {rule.setting.upper() for rule in PRODUCTION} == set(broken)
+
+
+@pytest.mark.parametrize("several", ["{0} {1}", "{1},{0}"])
+def test_an_admin_token_that_is_any_of_the_master_keys_is_refused(several: str) -> None:
+    keys = several.format(encoded(FIRST), encoded(SECOND))
+    assert refused({**PRODUCTION_ENVIRONMENT, "MASTER_KEY": keys, "ADMIN_TOKEN": encoded(SECOND)}) == ["ADMIN_TOKEN"]
+
+
+def test_a_host_that_stands_for_all_is_neither_public_nor_allowed() -> None:
+    assert refused({**PRODUCTION_ENVIRONMENT, "ALLOWED_HOSTS": "0.0.0.0"}) == ["ALLOWED_HOSTS"] * 2
+    Settings.load({**PRODUCTION_ENVIRONMENT, "ALLOWED_HOSTS": "10.0.0.1"})
+    Settings.load({**PRODUCTION_ENVIRONMENT, "ALLOWED_HOSTS": "[2001:db8::1],localhost"})
 
 
 def test_every_rule_is_about_a_setting_and_shows_no_text_that_may_hold_a_password() -> None:

@@ -3,14 +3,16 @@ import time
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
 from server.brakes import Brake, Brakes, pull, release
 from server.errors import SuspendedError
 from server.storage.database import Database
-from server.storage.tables import tenant_keys
+from server.storage.tables import stores, tenant_keys
 from server.telemetry.metrics import Metrics
-from server.tenancy.keys import TenantKey, hash_secret, place_of
+from server.tenancy.keys import TenantKey, hash_secret, place_of, seal_secret
+from server.tenancy.lookup import RefusedError
+from server.tenancy.stores import Stores
 from server.tenancy.tenants import TenantExistsError, Tenants
 from server.tenancy.vault import Vault
 from tests.unit.server.parts import FakeClock, sample
@@ -65,7 +67,7 @@ async def test_one_look_up_whatever_the_number_of_tenants(tenants: Tenants, metr
     for key in keys:
         assert await tenants.authenticate(str(key)) is not None
         assert await tenants.authenticate(str(TenantKey.generate())) is None
-    assert selects(metrics) - before == 2 * len(keys) + 1  # and once for the brakes
+    assert selects(metrics) - before == 2 * len(keys) + 4  # once for the brakes, and whether the master key fits
 
 
 async def test_a_known_key_costs_no_look_up_within_half_a_second(
@@ -76,7 +78,7 @@ async def test_a_known_key_costs_no_look_up_within_half_a_second(
     for _ in range(100):
         assert await tenants.authenticate(str(key)) is not None
         clock.advance(0.0049)
-    assert selects(metrics) - before == 2  # the key and the brakes
+    assert selects(metrics) - before == 5  # the key, the brakes, and whether the master key fits
 
 
 @pytest.mark.parametrize("column", ["revoked_at", "expires_at"])
@@ -169,3 +171,50 @@ async def test_a_tenant_is_active_for_five_minutes_after_its_last_call(
     assert sample(metrics, "active_tenants_total") == 1
     clock.advance(2)
     assert sample(metrics, "active_tenants_total") == 0
+
+
+STRANGER = Vault(os.urandom(32))
+
+
+async def test_nobody_gets_in_where_the_master_keys_are_another_database_s(
+    tenants: Tenants, database: Database, vault: Vault, brakes: Brakes, clock: FakeClock
+) -> None:
+    """A key that was sealed here under a stranger's master key does not open the server of that master key."""
+    caller, key = await tenants.create("shop")
+    other = TenantKey.generate()
+    async with database.write() as connection:
+        await connection.execute(
+            insert(tenant_keys).values(
+                id=other.id,
+                tenant_id=caller.tenant_id,
+                secret_hash=seal_secret(STRANGER, caller.tenant_id, other),
+                created_at=0,
+            )
+        )
+    await Stores(database, vault, clock).register(caller.tenant_id, "1", "api-key", "Shop", None)
+    elsewhere = Tenants(database, STRANGER, brakes, Metrics("0", "development"), clock)
+    for text in (str(other), str(key)):
+        assert await elsewhere.authenticate(text) is None
+    assert await tenants.authenticate(str(key)) == caller
+    assert await tenants.authenticate(str(other)) is None
+
+
+async def test_a_damaged_store_says_nothing_about_the_master_key(
+    tenants: Tenants, database: Database, vault: Vault, clock: FakeClock
+) -> None:
+    caller, key = await tenants.create("shop")
+    await Stores(database, vault, clock).register(caller.tenant_id, "1", "api-key", "Shop", None)
+    async with database.write() as connection:
+        await connection.execute(update(stores).values(sealed_api_key=b"\0"))
+    assert await tenants.authenticate(str(key)) == caller
+    await tenants.create("another")
+
+
+async def test_a_tenant_is_not_made_under_another_database_s_master_key(
+    tenants: Tenants, database: Database, brakes: Brakes
+) -> None:
+    await tenants.create("shop")
+    elsewhere = Tenants(database, STRANGER, brakes, Metrics("0", "development"))
+    with pytest.raises(RefusedError, match="MASTER_KEY is not the one"):
+        await elsewhere.create("another")
+    assert await tenants.count() == 1

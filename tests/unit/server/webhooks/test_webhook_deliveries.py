@@ -159,9 +159,22 @@ async def test_a_repeated_delivery_is_recognised_for_as_long_as_orderdesk_repeat
     await cached(cache, store)
     clock.advance(RETRY_WINDOW_SECONDS - 1)
     assert await webhooks.receive(delivery()) == "duplicate"
-    assert await cached(cache, store)
+    assert not await cached(cache, store)
     clock.advance(2)
     assert await webhooks.receive(delivery()) == "accepted"
+
+
+async def test_an_order_that_was_changed_back_is_as_fresh_as_any(
+    webhooks: Webhooks, open_store: Open, cache: Cache
+) -> None:
+    store = await open_store("a")
+    changed = {**ORDER, "shipping": {"first_name": "Grace"}}
+    outcomes = []
+    for order in (ORDER, changed, ORDER):
+        outcomes.append(await webhooks.receive(delivery(order)))
+        for resource_type, identity in (("orders", "7"), ("order_lists", "x")):
+            assert not await cached(cache, store, resource_type, identity)
+    assert outcomes == ["accepted", "accepted", "duplicate"]
 
 
 async def test_another_store_s_delivery_with_the_same_hash_is_none(webhooks: Webhooks, open_store: Open) -> None:
