@@ -22,6 +22,7 @@ from server.tenancy.keys import Proof, TenantKey, hash_secret, proofs, seal_secr
 from server.tenancy.vault import Vault, VaultError
 
 ACTIVE_SECONDS = 300
+FIT_SECONDS = 10.0
 # An unknown id costs the same comparison as a wrong secret.
 ABSENT: tuple[Proof, ...] = ((bytes(32), bytes(32)),)
 
@@ -63,7 +64,7 @@ class Tenants:
         self._vault = vault
         self._clock = clock
         self._records: Snapshots[str, _KeyRecord | None] = Snapshots(self._load, max_age=MAX_AGE_SECONDS, clock=clock)
-        self._fits: Snapshots[None, bool] = Snapshots(self._look, max_age=MAX_AGE_SECONDS, clock=clock)
+        self._fits: Snapshots[None, bool] = Snapshots(self._look, max_age=FIT_SECONDS, clock=clock)
         self._succeeded = metrics.auth_attempts.labels("success")
         self._failed = {
             reason: metrics.auth_attempts.labels(reason)
