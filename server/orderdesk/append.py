@@ -10,6 +10,7 @@ from server.errors import WriteUncertainError
 from server.orderdesk.kinds import ITEM, Reference
 from server.orderdesk.merge import differences, shows
 from server.orderdesk.operation import StoreOperation, send_renewed
+from server.orderdesk.rules import ANYTHING, Rules
 from server.orderdesk.sources import list_by_source
 from server.writes.operation import Plan, Revise
 
@@ -28,7 +29,7 @@ class Addition:
     """What is added, where, and how it is recognised: `key` tells those that are there apart, well enough to count.
 
     `member` holds it in OrderDesk's answer, or is None where the answer does not show it; `name` is what results and
-    messages call it.
+    messages call it, `rules` say how OrderDesk shows its fields.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Addition:
     member: str | None
     key: str
     present: Present
+    rules: Rules
 
 
 async def _items(seat: Seat, order: Reference) -> list[JsonObject] | None:
@@ -54,8 +56,8 @@ async def _history(seat: Seat, order: Reference) -> list[JsonObject] | None:
     return None
 
 
-NEW_ITEM = Addition("item", ITEM.collection, ITEM.member, "id", _items)
-HISTORY_ENTRY = Addition("entry", "/orders/{id}/order-history", None, "date_added", _history)
+NEW_ITEM = Addition("item", ITEM.collection, ITEM.member, "id", _items, ITEM.rules)
+HISTORY_ENTRY = Addition("entry", "/orders/{id}/order-history", None, "date_added", _history, ANYTHING)
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ class Append(StoreOperation):
 
     async def _alike(self, sent: JsonObject) -> list[JsonObject] | None:
         present = await self.addition.present(self.seat, self.order)
-        return None if present is None else [found for found in present if shows(found, sent)]
+        return None if present is None else [found for found in present if shows(self.addition.rules, found, sent)]
 
     def _result(self, added: JsonObject) -> dict[str, Any]:
         name = self.addition.name

@@ -149,7 +149,7 @@ class UpdateProducts(StoreOperation):
         return [
             product_id
             for product_id, product in found.items()
-            if product is None or not shows(product, self.changes[product_id])
+            if product is None or not shows(PRODUCT.rules, product, self.changes[product_id])
         ]
 
     def _references(self, ids: Sequence[str] | Mapping[str, Any]) -> list[Reference]:

@@ -65,7 +65,11 @@ class Change(ObjectOperation):
 
     def _absent(self, plan: Plan, found: JsonObject) -> list[str]:
         """The fields that do not show what was written."""
-        return [name for name, value in self.changes(plan.before).items() if not shows(found, {name: value})]
+        return [
+            name
+            for name, value in self.changes(plan.before).items()
+            if not shows(self.reference.kind.rules, found, {name: value})
+        ]
 
     async def _put(self, plan: Plan) -> dict[str, Any]:
         kind = self.reference.kind

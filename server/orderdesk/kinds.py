@@ -6,7 +6,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Final
 
-from server.orderdesk.merge import Rules
+from server.orderdesk.rules import Rules
 
 
 @dataclass(frozen=True)
@@ -65,43 +65,25 @@ GIVEN: Final = {
     "date_updated": "is kept by OrderDesk",
 }
 
-ADDRESS: Final = frozenset(
-    {
-        "first_name", "last_name", "company", "address1", "address2", "address3", "address4", "city", "state",
-        "postal_code", "country", "phone",
-    }
-)  # fmt: skip
-
-ORDER: Final = Kind(
-    "Order",
-    "order",
-    "/orders",
-    "/orders/{id}",
-    Rules(
-        "an order",
-        writable=frozenset(
-            {
-                "email", "shipping_method", "shipping_total", "handling_total", "tax_total", "refund_total",
-                "cc_number_masked", "cc_exp", "processor_response", "payment_type", "payment_status",
-                "processor_balance", "customer_id", "email_count", "ip_address", "source_name", "source_id",
-                "fulfillment_name", "fulfillment_id", "shipping", "customer", "return_address",
-                "checkout_data", "order_metadata", "discount_list", "order_notes", "order_items", "tag_name",
-                "tag_color",
-            }
-        ),
-        read_only=GIVEN
-        | dict.fromkeys(("quantity_total", "weight_total", "product_total", "discount_total", "order_total"), COMPUTED)
-        | {
-            "order_shipments": "cannot be changed through an order; see the shipments tools",
-            "folder_id": "is changed with orders_move, which runs the folder's rules",
-        },
-        lists=frozenset({"order_items", "discount_list"}),
-        maps=frozenset({"shipping", "customer", "return_address", "checkout_data", "order_metadata"}),
-        free_form=frozenset({"checkout_data", "order_metadata"}),
-        limits={"checkout_data": 3_500, "order_metadata": 2_000},
-        parts={"shipping": ADDRESS, "customer": ADDRESS, "return_address": ADDRESS | {"title", "name"}},
+PERSON: Final = Rules(
+    "an address",
+    writable=frozenset(
+        {
+            "first_name", "last_name", "company", "address1", "address2", "address3", "address4", "city", "state",
+            "postal_code", "country", "phone",
+        }
     ),
 )  # fmt: skip
+SENDER: Final = Rules(
+    "a return address",
+    writable=frozenset(
+        {
+            "title", "name", "company", "address1", "address2", "city", "state", "postal_code", "country", "phone",
+        }
+    ),
+)  # fmt: skip
+DISCOUNT: Final = Rules("a discount", writable=frozenset({"name", "code", "amount"}), numbers=frozenset({"amount"}))
+
 ITEM: Final = Kind(
     "Item",
     "order_item",
@@ -116,8 +98,49 @@ ITEM: Final = Kind(
             }
         ),
         read_only=GIVEN,
+        numbers=frozenset({"price", "quantity", "weight"}),
         maps=frozenset({"variation_list", "metadata"}),
         free_form=frozenset({"variation_list", "metadata"}),
+        defaults={"delivery_type": "ship"},
+    ),
+)  # fmt: skip
+ORDER: Final = Kind(
+    "Order",
+    "order",
+    "/orders",
+    "/orders/{id}",
+    Rules(
+        "an order",
+        writable=frozenset(
+            {
+                "email", "shipping_method", "shipping_total", "handling_total", "tax_total", "refund_total",
+                "cc_number_masked", "cc_exp", "processor_response", "payment_type", "payment_status",
+                "processor_balance", "customer_id", "ip_address", "source_name", "source_id",
+                "fulfillment_name", "fulfillment_id", "shipping", "customer", "return_address",
+                "checkout_data", "order_metadata", "discount_list", "order_notes", "order_items", "tag_name",
+                "tag_color",
+            }
+        ),
+        read_only=GIVEN
+        | dict.fromkeys(("quantity_total", "weight_total", "product_total", "discount_total", "order_total"), COMPUTED)
+        | {
+            "order_shipments": "cannot be changed through an order; see the shipments tools",
+            "folder_id": "is changed with orders_move, which runs the folder's rules",
+            "email_count": "is counted by OrderDesk",
+        },
+        numbers=frozenset({"shipping_total", "handling_total", "tax_total", "refund_total", "processor_balance"}),
+        lists=frozenset({"order_items", "discount_list", "order_notes"}),
+        maps=frozenset({"shipping", "customer", "return_address", "checkout_data", "order_metadata"}),
+        free_form=frozenset({"checkout_data", "order_metadata"}),
+        limits={"checkout_data": 3_500, "order_metadata": 2_000},
+        parts={
+            "shipping": PERSON,
+            "customer": PERSON,
+            "return_address": SENDER,
+            "order_items": ITEM.rules,
+            "discount_list": DISCOUNT,
+        },
+        needed={"source_id": "cannot be emptied: OrderDesk puts its own id in its place; give another"},
     ),
 )  # fmt: skip
 SHIPMENT: Final = Kind(
@@ -129,6 +152,8 @@ SHIPMENT: Final = Kind(
         "a shipment",
         writable=frozenset({"tracking_number", "carrier_code", "shipment_method", "tracking_url", "weight", "cost"}),
         read_only=GIVEN | {"order_id": "is the order that it belongs to"},
+        numbers=frozenset({"weight", "cost"}),
+        needed={"tracking_number": 'cannot be emptied; "n/a" stands for a parcel without a number'},
     ),
 )
 PRODUCT: Final = Kind(
@@ -145,6 +170,8 @@ PRODUCT: Final = Kind(
             }
         ),
         read_only=GIVEN,
+        numbers=frozenset({"price", "cost", "weight", "stock"}),
+        needed=dict.fromkeys(("name", "code"), "cannot be emptied: every product has one; give another"),
         maps=frozenset({"variation_list", "metadata"}),
         free_form=frozenset({"variation_list", "metadata"}),
     ),

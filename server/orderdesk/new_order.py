@@ -15,11 +15,12 @@ NAMES: Final = ("first_name", "last_name", "company")
 SOURCE: Final = ("source_id", "source_name")
 SOURCE_LENGTH: Final = 200
 FIELD: Final = "order_data"
-# A new order may be put into a folder at once; later it is moved.
+# A new order may be put into a folder at once; later it is moved. One without a source id is given one.
 RULES: Final = replace(
     ORDER.rules,
     writable=ORDER.rules.writable | {"folder_id"},
     read_only={name: why for name, why in ORDER.rules.read_only.items() if name != "folder_id"},
+    needed={},
 )
 
 

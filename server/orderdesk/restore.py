@@ -7,15 +7,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from server.errors import ConflictError
+from server.orderdesk.admission import NOTES
 from server.orderdesk.change import Change
-from server.orderdesk.merge import BLANKS, NOTES, JsonObject, alike, essence, same
+from server.orderdesk.merge import JsonObject, essence, holds, same, spelt
+from server.orderdesk.rules import BLANKS
 from server.orderdesk.shown import as_shown
 from server.writes.operation import Plan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from server.orderdesk.merge import Rules
+    from server.orderdesk.rules import Rules
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +36,7 @@ class Restore(Change):
     def _plan(self, found: JsonObject) -> Plan:
         restored = copy.deepcopy(found)
         rules = self.reference.kind.rules
-        lost = _restore(rules, restored, self.before, as_shown(self.after, self.shown))
+        lost = _restore(rules, restored, self.before, as_shown(rules, self.after, self.shown))
         lost += _items_gone(self.before, found)
         if lost:
             raise ConflictError(
@@ -46,7 +48,8 @@ class Restore(Change):
 
     def _absent(self, plan: Plan, found: JsonObject) -> list[str]:
         changed = [name for name in {**plan.before, **plan.after} if plan.before.get(name) != plan.after.get(name)]
-        return [name for name in changed if not _is_restored(name, found.get(name), plan.after.get(name))]
+        rules = self.reference.kind.rules
+        return [name for name in changed if not _is_restored(rules, name, found.get(name), plan.after.get(name))]
 
 
 def _restore(
@@ -65,25 +68,31 @@ def _restore(
     lost: list[str] = []
     for name in {**before, **after}:
         where = f"{path}{name}"
-        if where in rules.read_only:
+        if name in rules.read_only:
             continue
         was, became, current = before.get(name), after.get(name), target.get(name)
+        text = free_form or rules.is_text(name)
         if _are_maps(was, became) and (isinstance(current, dict) or current in BLANKS):
             within = free_form or name in rules.free_form
             part = copy.deepcopy(_map(current))
-            lost += _restore(rules, part, _map(was), _map(became), f"{where}.", free_form=within)
+            lost += _restore(rules.within(name), part, _map(was), _map(became), f"{where}.", free_form=within)
             if part == _map(current):
                 continue
             if not part and not isinstance(was, dict):
                 _put(target, name, before)
             else:
                 target[name] = part
-        elif alike(was, became) and (not free_form or (name in before) == (name in after)):
+        elif spelt(was, became, text=text) and (not free_form or (name in before) == (name in after)):
             continue
-        elif alike(current, became):
-            _put(target, name, before)
-        else:
+        elif not (
+            spelt(current, became, text=text)
+            or (became in BLANKS and not free_form and rules.is_nothing(name, current))
+        ):
             lost.append(f"{where} was changed since")
+        elif was in BLANKS and name in rules.needed:
+            lost.append(f"{where} {rules.needed[name]}")
+        else:
+            _put(target, name, before)
     return lost
 
 
@@ -118,7 +127,7 @@ def _records(value: object) -> list[dict[str, Any]]:
     return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
 
 
-def _is_restored(name: str, found: object, wanted: object) -> bool:
+def _is_restored(rules: Rules, name: str, found: object, wanted: object) -> bool:
     if name == NOTES and isinstance(found, list) and isinstance(wanted, list):
         return list(map(essence, found)) == list(map(essence, wanted))
-    return alike(found, wanted)
+    return holds(rules, name, found, wanted)

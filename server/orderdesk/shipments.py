@@ -57,7 +57,7 @@ def arrivals(before: Shipments, now: Shipments, wanted: Sequence[JsonObject]) ->
 def fits(shipment: JsonObject, body: JsonObject) -> bool:
     """Whether a shipment may be the one that was asked for: by its tracking number, without one by all its fields."""
     if body["tracking_number"] == NO_NUMBER:
-        return shows(shipment, body)
+        return shows(SHIPMENT.rules, shipment, body)
     return _has(shipment, body["tracking_number"])
 
 

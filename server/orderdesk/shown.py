@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from server.orderdesk.kinds import ITEM
-from server.orderdesk.merge import BLANKS, NOTES, alike, essence
+from server.orderdesk.admission import NOTES
+from server.orderdesk.merge import alike, essence, holds
+from server.orderdesk.rules import BLANKS
 
 if TYPE_CHECKING:
-    from server.orderdesk.merge import JsonObject, Rules
-
-# What OrderDesk fills into an item where nothing was sent.
-DEFAULTS: Final[tuple[object, ...]] = (*BLANKS, 0, "ship")
+    from server.orderdesk.merge import JsonObject
+    from server.orderdesk.rules import Rules
 
 
-def as_shown(sent: Mapping[str, Any], shown: Mapping[str, Any]) -> JsonObject:
+def as_shown(rules: Rules, sent: Mapping[str, Any], shown: Mapping[str, Any]) -> JsonObject:
     """`sent` with its lists as OrderDesk shows them, with the ids it gave; not one that holds anything else than sent.
 
     What is shown may be of a later time than what was sent, and hold others' changes.
@@ -24,9 +23,9 @@ def as_shown(sent: Mapping[str, Any], shown: Mapping[str, Any]) -> JsonObject:
     for name, value in sent.items():
         seen = shown.get(name)
         if isinstance(value, Mapping) and isinstance(seen, Mapping):
-            spelt[name] = as_shown(value, seen)
+            spelt[name] = as_shown(rules.within(name), value, seen)
         else:
-            spelt[name] = seen if isinstance(value, list) and _is_list_sent(seen, value, name) else value
+            spelt[name] = seen if isinstance(value, list) and _is_list_sent(rules, name, seen, value) else value
     return spelt
 
 
@@ -41,26 +40,27 @@ def grown(rules: Rules, sent: Mapping[str, Any], shown: Mapping[str, Any], kept:
 
 def _is_field_sent(rules: Rules, name: str, seen: object, value: object) -> bool:
     if isinstance(value, list):
-        return alike(seen, value) or _is_list_sent(seen, value, name)
+        return alike(seen, value) or _is_list_sent(rules, name, seen, value)
     if isinstance(value, Mapping) or isinstance(seen, list) or name in rules.free_form:
         return alike(seen, value)
     # OrderDesk has values of its own for what is left out, addresses included.
     return value in BLANKS or alike(seen, value)
 
 
-def _is_list_sent(seen: object, sent: list[Any], name: str) -> bool:
+def _is_list_sent(rules: Rules, name: str, seen: object, sent: list[Any]) -> bool:
     return (
         isinstance(seen, list)
         and len(seen) == len(sent)
-        and all(_is_entry_sent(entry, part, name) for entry, part in zip(seen, sent, strict=True))
+        and all(
+            essence(entry) == essence(part) if name == NOTES else _is_entry_sent(rules.parts.get(name), entry, part)
+            for entry, part in zip(seen, sent, strict=True)
+        )
     )
 
 
-def _is_entry_sent(seen: object, sent: object, name: str) -> bool:
-    if name == NOTES:
-        return essence(seen) == essence(sent)
-    if not isinstance(seen, Mapping) or not isinstance(sent, Mapping):
+def _is_entry_sent(rules: Rules | None, seen: object, sent: object) -> bool:
+    if rules is None or not isinstance(seen, Mapping) or not isinstance(sent, Mapping):
         return alike(seen, sent)
-    return all(
-        alike(seen.get(key), value) or (value in BLANKS and seen.get(key) in DEFAULTS) for key, value in sent.items()
-    ) and all(key not in ITEM.rules.writable or value in DEFAULTS for key, value in seen.items() if key not in sent)
+    return all(holds(rules, key, seen.get(key), value) for key, value in sent.items()) and all(
+        key not in rules.writable or rules.is_nothing(key, value) for key, value in seen.items() if key not in sent
+    )

@@ -328,7 +328,7 @@ def test_a_batch_of_which_orderdesk_updates_nothing_is_an_error(
     bench: Bench, shop: Shop, client: Client, keep: Stock
 ) -> None:
     product = keep()
-    entries = [{"product_id": product["id"], "changes": {"price": "a lot"}}]
+    entries = [{"product_id": product["id"], "changes": {"price": 1e20}}]
     error = fail(client, "products_batch_update", {"products": entries})
     assert error["code"] == "ORDERDESK_API_ERROR"
     assert [entry["message"] for entry in error["details"]["results"]] == ["Invalid price"]

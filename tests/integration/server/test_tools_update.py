@@ -137,6 +137,14 @@ def test_what_was_removed_is_not_written_again_though_orderdesk_shows_it_as_blan
         ({"order_shipments": []}, "changes.order_shipments"),
         ({"emial": "a"}, "changes.emial"),
         ({"order_notes": 5}, "changes.order_notes"),
+        ({"tax_total": "a lot"}, "changes.tax_total"),
+        ({"email": True}, "changes.email"),
+        ({"email_count": 9}, "changes.email_count"),
+        ({"source_id": ""}, "changes.source_id"),
+        ({"order_items": [{"name": "Mug", "extra": 1}]}, "changes.order_items.0.extra"),
+        ({"order_items": [{"id": "1", "name": "Mug"}]}, "changes.order_items.0.id"),
+        ({"discount_list": [{"name": "A"}, {"ammount": 1}]}, "changes.discount_list.1.ammount"),
+        ({"return_address": {"first_name": "A"}}, "changes.return_address.first_name"),
         ({"order_metadata": {"k": "x" * 2_001}}, "changes.order_metadata"),
         ({}, "changes"),
     ],
@@ -155,9 +163,10 @@ def test_a_change_that_cannot_be_made_is_refused_before_anything_is_written(
 def test_what_orderdesk_refuses_is_told_with_its_reason(bench: Bench, shop: Shop, client: Client) -> None:
     order_id = shop.orders[0]
     before = bench.upstream.order(shop.account, order_id)
-    error = fail(client, "orders_update", {"order_id": order_id, "changes": {"tax_total": "a lot"}})
+    items = [{**before["order_items"][0], "delivery_type": "mail"}]
+    error = fail(client, "orders_update", {"order_id": order_id, "changes": {"order_items": items}})
     assert error["code"] == "ORDERDESK_API_ERROR"
-    assert "tax_total" in error["message"]
+    assert "delivery_type" in error["message"]
     assert bench.upstream.order(shop.account, order_id) == before
 
 

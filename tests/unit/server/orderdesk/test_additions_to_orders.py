@@ -68,3 +68,9 @@ async def test_what_somebody_added_while_ours_waited_is_not_taken_for_ours() -> 
     (plan,) = desk.revised
     assert plan.before == {"alike": ["a", "b"]}
     assert await operation.look_up(plan) is None
+
+
+async def test_an_item_whose_code_only_reads_as_the_same_number_is_another() -> None:
+    tray = {**TRAY, "code": "1.0"}
+    append = Append(FakeSeat(held(a={**TRAY, "code": "1"})).seat, Reference(ORDER, ("5",)), NEW_ITEM, tray)
+    assert (await append.plan()).before == {"alike": []}
