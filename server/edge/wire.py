@@ -21,35 +21,35 @@ class HeadTooLargeError(Exception):
 
 
 class LimitedProtocol(HttpToolsProtocol):
-    """Refuses a head larger than HEAD_BYTES: as it is parsed, and where no line of it ends, as it arrives.
+    """Refuses a head larger than HEAD_BYTES: as it is parsed, and any line that does not end, as it arrives.
 
     Nothing here is a request yet, so there is no id that the log could be searched for.
     """
 
     _parsed_bytes = 0
-    _arrived_bytes = 0
+    _unparsed_bytes = 0
+    _progressed = False
     _in_head = False
     _too_large = False
     _refused = False
     _discarded_bytes = 0
 
     def data_received(self, data: bytes) -> None:
-        """Parse what arrived; count it where it was nothing but the middle of a head; nothing after a refusal."""
+        """Parse what arrived; count it where it was nothing but the middle of a line; nothing after a refusal."""
         if self._refused:
             self._discarded_bytes += len(data)
             if self._discarded_bytes > DISCARD_BYTES:
                 self.transport.close()
             return
-        was_in_head = self._in_head
+        self._progressed = False
         super().data_received(data)
-        if self._in_head and was_in_head and not self._refused:
-            self._arrived_bytes += len(data)
-            if self._arrived_bytes > HEAD_BYTES:
-                self._refuse_head()
+        self._unparsed_bytes = 0 if self._progressed else self._unparsed_bytes + len(data)
+        if self._unparsed_bytes > HEAD_BYTES and not self._refused:
+            self._refuse_head()
 
     def on_message_begin(self) -> None:
         """A head begins."""
-        self._in_head, self._parsed_bytes, self._arrived_bytes = True, FRAME_BYTES, 0
+        self._in_head, self._parsed_bytes, self._progressed = True, FRAME_BYTES, True
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
@@ -61,6 +61,20 @@ class LimitedProtocol(HttpToolsProtocol):
         """A header, or one that trails a body in chunks: they are kept together. Raises HeadTooLargeError."""
         self._count(len(name) + len(value) + HEADER_FRAME_BYTES)
         super().on_header(name, value)
+
+    def on_chunk_header(self) -> None:
+        """A part of a body begins."""
+        self._progressed = True
+
+    def on_body(self, body: bytes) -> None:
+        """A part of a body."""
+        self._progressed = True
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        self._progressed = True
+        super().on_message_complete()
 
     def on_headers_complete(self) -> None:
         """The head is whole. Raises HeadTooLargeError."""
@@ -76,6 +90,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self._refuse(b"400 Bad Request", "INVALID_HTTP", msg)
 
     def _count(self, size: int) -> None:
+        self._progressed = True
         self._parsed_bytes += size
         if self._parsed_bytes > HEAD_BYTES:
             self._too_large = True
@@ -86,13 +101,16 @@ class LimitedProtocol(HttpToolsProtocol):
         self._refuse(b"431 Request Header Fields Too Large", "HEAD_TOO_LARGE", message)
 
     def _refuse(self, status: bytes, code: str, message: str) -> None:
+        self._refused = True
+        if not self._in_head and self.cycle is not None and self.cycle.response_started:
+            self.transport.close()  # what is amiss is the end of a request that is being answered, or was
+            return
         body = orjson.dumps({"error": {"code": code, "message": message}})
         self.transport.write(
             b"HTTP/1.1 %b\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%b"
             % (status, len(body), body)
         )
         self.transport.write_eof()
-        self._refused = True
         if self.cycle is not None:  # nothing can be answered any more to a request before it
             self.cycle.disconnected = True
             self.cycle.message_event.set()

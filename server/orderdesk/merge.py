@@ -166,7 +166,7 @@ def _merge_key(target: JsonObject, name: str, value: object) -> None:
         nested = current if isinstance(current, dict) else {}
         for key, item in value.items():
             _merge_key(nested, key, item)
-        if nested or isinstance(current, dict) or current is None:
+        if nested or isinstance(current, dict) or current in (None, ""):
             target[name] = nested
     else:
         target[name] = copy.deepcopy(value)

@@ -76,7 +76,7 @@ def _restore(
             within = free_form or name in rules.free_form
             part = copy.deepcopy(_map(current))
             lost += _restore(rules.within(name), part, _map(was), _map(became), f"{where}.", free_form=within)
-            if part == _map(current):
+            if part == _map(current) and (not free_form or (name in before) == (name in after)):
                 continue
             if not part and not isinstance(was, dict):
                 _put(target, name, before)

@@ -58,6 +58,10 @@ class Stores:
         """The tenant's stores, oldest first."""
         return await self._of_tenant.get(tenant_id)
 
+    def forget(self, tenant_id: str) -> None:
+        """Read the tenant's stores anew when they are asked for: another process may have changed them just now."""
+        self._of_tenant.forget(tenant_id)
+
     async def of_store_id(self, store_id: str) -> tuple[Store, ...]:
         """The registered stores with that OrderDesk id, whoever the tenants: the ROWS_PER_STORE_ID oldest at most."""
         return await self._of_store_id.get(store_id)

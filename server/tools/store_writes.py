@@ -99,6 +99,7 @@ class Registration(StoreWrite):
     async def plan(self) -> Plan:
         """The store as it is kept, if it is, and as it will be. Raises ConflictError."""
         asked = self.arguments
+        self._stores.forget(self._tenant_id)
         known = await self._stores.all(self._tenant_id)
         present = registered(known, asked.store_id, asked.label)
         before = None if present is None else self._state(present)
@@ -152,6 +153,7 @@ class OfOneStore(StoreWrite):
     identifier: str
 
     async def _resolved(self) -> dict[str, Any]:
+        self._stores.forget(self._tenant_id)
         return view_of(await self.call.store(self.identifier))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, not_, or_, select
 
 from server import audit
 from server.clock import now_milliseconds
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from server.storage.database import Database
 
-OF_INTENTS: Final = (UNDER_WAY, ABANDONED)
 BY_OPERATOR: Final = "OPERATOR"
 LISTED: Final = tuple(column for column in writes.c if not column.name.startswith("sealed_"))
 NEWEST: Final = (writes.c.created_at.desc(), writes.c.id)
@@ -48,18 +47,14 @@ class History:
         self._leases = leases
 
     def state_of(self, row: Row[Any]) -> str:
-        """A write's state as an operator reads it: an intent is under way, or was abandoned by a server that ended."""
+        """A write's state as an operator reads it: an intent is under way, or was abandoned."""
         if row.state != INTENT:
             return str(row.state)
-        return ABANDONED if self._leases.is_over(row.created_at, row.process) else UNDER_WAY
+        return ABANDONED if self._leases.is_over(row.created_at) else UNDER_WAY
 
     async def find(self, wanted: Filter, limit: int | None = None) -> list[Row[Any]]:
         """Writes with their tenant's name, newest first, without what is sealed."""
-        query = self._filtered(wanted, LISTED).order_by(*NEWEST)
-        if wanted.state not in OF_INTENTS:
-            return await self._rows(query.limit(limit))
-        # Which of the two an intent is, its process tells, and not the database.
-        return [row for row in await self._rows(query) if self.state_of(row) == wanted.state][:limit]
+        return await self._rows(self._filtered(wanted, LISTED).order_by(*NEWEST).limit(limit))
 
     async def revertible(self, wanted: Filter) -> list[Row[Any]]:
         """Writes that happened at OrderDesk, or may have, and are no reverts, as `find` gives them.
@@ -89,8 +84,9 @@ class History:
     async def to_look_up(self, watched: int, limit: int = 1_000) -> list[Row[Any]]:
         """Abandoned intents, and uncertain writes of the last `watched` milliseconds, oldest first."""
         doubted = and_(writes.c.state == UNCERTAIN, writes.c.created_at > now_milliseconds() - watched)
-        query = _query().where(or_(writes.c.state == INTENT, doubted)).order_by(writes.c.created_at).limit(limit)
-        return [row for row in await self._rows(query) if self.state_of(row) != UNDER_WAY]
+        return await self._rows(
+            _query().where(or_(self._in_state(ABANDONED), doubted)).order_by(writes.c.created_at).limit(limit)
+        )
 
     async def get(self, write_id: str) -> Row[Any] | None:
         """One write, or None."""
@@ -103,21 +99,19 @@ class History:
 
     async def are_under_way(self, tenant_id: str, store_id: str) -> bool:
         """Whether a server may still be sending a write to the store."""
-        under_way = await self.find(Filter(tenant_id, store_id, state=UNDER_WAY))
-        return any(row.reverts is None for row in under_way)
+        query = self._filtered(Filter(tenant_id, store_id, state=UNDER_WAY), (writes.c.id,))
+        return bool(await self._rows(query.where(writes.c.reverts.is_(None)).limit(1)))
 
     async def settle(self, row: Row[Any], *, happened: bool) -> bool:
         """Say what became of an unsettled write, because an operator looked.
 
         Returns False if it is settled already, or may still be under way.
         """
-        if self.state_of(row) == UNDER_WAY:
-            return False
         state, error_code = (DONE, None) if happened else (FAILED, BY_OPERATOR)
         async with self._database.write() as connection:
             settled = await connection.execute(
                 writes.update()
-                .where(writes.c.id == row.id, writes.c.state.in_((INTENT, UNCERTAIN)))
+                .where(writes.c.id == row.id, or_(self._in_state(ABANDONED), writes.c.state == UNCERTAIN))
                 .values(state=state, settled_at=now_milliseconds(), error_code=error_code)
             )
             if settled.rowcount:
@@ -133,10 +127,17 @@ class History:
             writes.c.tenant_id: wanted.tenant_id,
             writes.c.store_id: wanted.store_id,
             writes.c.tool: wanted.tool,
-            writes.c.state: INTENT if wanted.state in OF_INTENTS else wanted.state,
         }
         query = _query(columns).where(*(column == value for column, value in given.items() if value is not None))
+        if wanted.state is not None:
+            query = query.where(self._in_state(wanted.state))
         return query if wanted.since is None else query.where(writes.c.created_at >= wanted.since)
+
+    def _in_state(self, state: str) -> Any:
+        if state not in (UNDER_WAY, ABANDONED):
+            return writes.c.state == state
+        over = writes.c.created_at <= self._leases.over_before()
+        return and_(writes.c.state == INTENT, over if state == ABANDONED else not_(over))
 
     async def _rows(self, query: Any) -> list[Row[Any]]:
         async with self._database.read() as connection:

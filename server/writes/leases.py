@@ -12,6 +12,7 @@ import socket
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import EllipsisType
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import delete, insert, select
@@ -24,7 +25,11 @@ if TYPE_CHECKING:
 
 # Past its deadline a call is over; the margin covers the commit of its outcome.
 STALE_MARGIN_SECONDS: Final = 15.0
-BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
+PROCESSES: Final = Path("/proc")
+BOOT: Final = PROCESSES / "sys" / "kernel" / "random" / "boot_id"
+BOOT_LENGTH: Final = 12
+HOST_LENGTH: Final = 64
+DEAD: Final = frozenset("ZXx")
 
 
 class LeasedError(Exception):
@@ -43,26 +48,31 @@ class RepeatedError(LeasedError):
 class Process:
     """A process as others tell it apart, though its id may be given to another one later.
 
-    Where the system does not say when it `started`, that is empty, and it is never known to have ended.
+    `place` is where its id means something: a boot of a machine and a namespace of ids. It is empty, like `started`,
+    where the system does not say.
     """
 
     host: str
+    place: str
     pid: int
     started: str
 
     @classmethod
     def this(cls) -> Process:
         """The running one."""
-        return cls(socket.gethostname()[:64], os.getpid(), _started(os.getpid()) or "")
+        found = _look(os.getpid())
+        return cls(socket.gethostname()[:HOST_LENGTH], _place(), os.getpid(), found if isinstance(found, str) else "")
 
     def has_ended(self, text: str) -> bool:
-        """Whether the process that `text` (of `str`) names ran on this host and runs no more."""
-        host, _, rest = text.partition(" ")
-        pid, _, started = rest.partition(" ")
-        return host == self.host and pid.isdigit() and bool(started) and _started(int(pid)) != started
+        """Whether the process that `text` (of `str`) names is known to run no more; False where nobody can tell."""
+        host, place, pid, started, *_ = (*text.split(" "), "", "", "")
+        if not (place and started and (host, place) == (self.host, self.place) and pid.isdigit()):
+            return False
+        found = _look(int(pid))
+        return found is None or (isinstance(found, str) and found != started)
 
     def __str__(self) -> str:
-        return f"{self.host} {self.pid} {self.started}"
+        return f"{self.host} {self.place} {self.pid} {self.started}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,21 +87,29 @@ class Leases:
         """The running process's, whose calls end after `deadline_seconds`."""
         return cls(Process.this(), round((deadline_seconds + STALE_MARGIN_SECONDS) * 1000))
 
-    def is_over(self, began_at: int, process: str | None) -> bool:
-        """Whether no call runs any more that began then (milliseconds since the epoch), in that process if known."""
-        stale = began_at <= now_milliseconds() - self.stale_milliseconds
-        return stale or (process is not None and self.process.has_ended(process))
+    def over_before(self) -> int:
+        """When a call began, at the latest, of which nothing can reach OrderDesk any more (milliseconds, the epoch's).
+
+        Its age alone tells: a process that was killed may have sent a request that is still on its way.
+        """
+        return now_milliseconds() - self.stale_milliseconds
+
+    def is_over(self, began_at: int) -> bool:
+        """Whether nothing of a call that began then can reach OrderDesk any more."""
+        return began_at <= self.over_before()
 
     def is_elsewhere(self, began_at: int, process: str | None) -> bool:
-        """Whether a call that began then may still run in another process."""
-        return process is not None and process != str(self.process) and not self.is_over(began_at, process)
+        """Whether another process, as far as can be told, is at work on a call that began then."""
+        if process is None or process == str(self.process) or self.is_over(began_at):
+            return False
+        return not self.process.has_ended(process)
 
     async def take(self, connection: AsyncConnection, names: Sequence[str], write_id: str) -> None:
         """Take all of `names` in the caller's transaction. Raises LeasedError where another process has one."""
         now = now_milliseconds()
         for row in (await connection.execute(select(write_leases).where(write_leases.c.name.in_(names)))).all():
             # Ours is left by a write whose outcome could not be kept: the lock of this process is held by the caller.
-            if self.is_elsewhere(row.taken_at, row.process):
+            if row.process != str(self.process) and not self.is_over(row.taken_at):
                 raise LeasedError
         await connection.execute(delete(write_leases).where(write_leases.c.name.in_(names)))
         for name in names:
@@ -110,14 +128,26 @@ def names_of(locks: Sequence[Hashable]) -> tuple[str, ...]:
     return tuple(sorted({hashlib.sha256(str(lock).encode()).hexdigest() for lock in locks}))
 
 
-def _started(pid: int) -> str | None:
-    """When a process began: clock ticks since the boot, and which boot that was; None where nobody can tell.
+def _place() -> str:
+    try:
+        boot = BOOT.read_text(encoding="ascii").strip().replace("-", "")[:BOOT_LENGTH]
+        return f"{boot}/{(PROCESSES / 'self' / 'ns' / 'pid').stat().st_ino}"
+    except OSError:
+        return ""
+
+
+def _look(pid: int) -> str | EllipsisType | None:
+    """When a process began, in clock ticks since the boot; None where it ended, `...` where nobody can tell.
 
     Not the time of day, which psutil reckons from a clock that may be set meanwhile: a server would look ended.
     """
     try:
-        # proc(5): the name, in parentheses, may hold anything; the 22nd field is the 20th after it.
-        ticks = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19]
-        return f"{ticks}@{BOOT.read_text(encoding='ascii').strip()}"
-    except (OSError, IndexError):
-        return None
+        text = (PROCESSES / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        # Mounted with hidepid, it shows none of other users' processes, the first one neither.
+        return None if (PROCESSES / "1").exists() else ...
+    except OSError:
+        return ...
+    # proc(5): the name, in parentheses, may hold anything; the state is the first field after it, this the 20th.
+    fields = text.rpartition(")")[2].split()
+    return None if fields[0] in DEAD else fields[19]

@@ -1,4 +1,4 @@
-"""The states of a write as an operator reads and asks for them: an intent of the ledger is one of the first two."""
+"""The states of a write as an operator reads and asks for them; by its age, an intent is one of the first two."""
 
 from __future__ import annotations
 

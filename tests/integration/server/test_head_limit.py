@@ -55,6 +55,14 @@ def test_a_head_behind_another_request_has_the_same_limit(bench: Bench) -> None:
     assert answer_to(bench, first + head_of(HEAD_BYTES + 1, headers=3))[0] == 431
 
 
+def test_what_follows_a_head_in_the_same_piece_does_not_count_towards_the_next(bench: Bench) -> None:
+    first = b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n"
+    last = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    whole = first + b" " * 100_000 + last
+    for place in (20, len(first) + 5, len(whole) - 30):
+        assert answer_to(bench, whole[:place], whole[place:])[0] == 200
+
+
 def test_headers_that_trail_a_body_are_limited_with_those_before_it(bench: Bench) -> None:
     head = b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
     trailers = b"".join(b"X-%05d: %b\r\n" % (number, b"a" * 1_000) for number in range(70))
@@ -68,14 +76,28 @@ def test_a_refused_head_and_what_is_no_http_are_answered_in_json(bench: Bench) -
     assert answer_to(bench, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n") == (400, {"error": none})
 
 
-def test_a_head_that_never_ends_is_refused_and_fills_no_memory(start: Any) -> None:
+HEAD = b"POST /mcp HTTP/1.1\r\nHost: localhost\r\n"
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        HEAD + b"X-Long: ",
+        HEAD + CHUNKED + b"2\r\n{}\r\n0\r\nX-Long: ",
+        HEAD.replace(b"localhost", b"elsewhere") + CHUNKED + b"2\r\n{}\r\n0\r\nX-Long: ",
+        HEAD + CHUNKED + b"2;",
+    ],
+    ids=["header", "trailer", "trailer of what is answered already", "chunk"],
+)
+def test_a_line_that_never_ends_is_refused_and_fills_no_memory(begun: bytes, start: Any) -> None:
     bench = start()
     address = urlsplit(bench.base_url)
     process = psutil.Process(bench.process.pid)
     before = process.memory_info().rss
     with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
         sent = 0
-        connection.sendall(b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nX-Long: ")
+        connection.sendall(begun)
         try:
             while sent < 50_000_000:
                 sent += connection.send(b"a" * 65_536)

@@ -1,11 +1,12 @@
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.client import Client
-from tests.integration.server.bench import ERAS, Bench, Shop, fail, succeed
+from tests.integration.server.bench import ERAS, Bench, Shop, fail, start_bench, succeed
 from tests.integration.server.operating import run_command
 
 SECOND = {"store_id": "777001", "api_key": "second-key", "store_name": "Second", "label": "two"}
@@ -221,6 +222,26 @@ def test_a_replaced_key_whose_server_ended_is_settled_by_what_the_rows_show(
         )
     run_command(bench, "writes", "uncertain", "--look-up", "--tenant", shop.tenant.id)
     assert bench.query("SELECT state FROM writes WHERE id = ?", write_id) == [("done" if replaced else "uncertain",)]
+
+
+def test_what_another_server_has_just_done_is_not_taken_for_undone(bench: Bench, shop: Shop, tmp_path: Path) -> None:
+    with (
+        start_bench(bench.upstream, bench.environment, tmp_path) as other,
+        bench.connect(shop.tenant) as here,
+        other.connect(shop.tenant) as there,
+    ):
+        succeed(here, "stores_register", SECOND)
+        for identifier in ("two", shop.label) * 3:
+            for client in (there, here):
+                succeed(client, "stores_list")  # known for a second
+            succeed(there, "stores_use_store", {"identifier": identifier})
+            assert succeed(here, "stores_use_store", {"identifier": shop.label})["store"]["active"]
+            assert bench.query("SELECT label FROM stores WHERE is_default AND tenant_id = ?", shop.tenant.id) == [
+                (shop.label,)
+            ]
+            succeed(there, "stores_register", again(shop, api_key="wrong-key"))
+            succeed(here, "stores_register", again(shop))
+            assert succeed(here, "orders_list", {"limit": 1})["status"] == "success"
 
 
 @pytest.mark.parametrize("name", ["store_name", "label"])

@@ -11,7 +11,7 @@ from server.storage.tables import audit, write_leases, writes
 from server.tenancy.tenants import Tenants
 from server.tenancy.vault import Vault
 from server.writes.history import Filter, History
-from server.writes.leases import Leases, Process
+from server.writes.leases import Leases
 from server.writes.ledger import Write, WriteLedger
 from server.writes.operation import Plan
 from server.writes.states import ABANDONED, STATES, UNDER_WAY
@@ -49,31 +49,31 @@ async def test_a_write_that_may_be_under_way_cannot_be_settled(
     assert not await history.settle(row, happened=True)
 
 
-async def test_a_write_of_a_process_that_ended_is_abandoned_at_once(
+async def test_a_write_is_abandoned_when_nothing_of_its_call_can_arrive_any_more(
     database: Database, vault: Vault, ledger: WriteLedger, write: Write
 ) -> None:
     # Its id was given to another process since.
-    ended = replace(LEASES, process=replace(LEASES.process, started="0.00"))
-    elsewhere = replace(LEASES, process=Process("elsewhere", 1, "1"))
-    brakes = Brakes(database, cap=5)
-    of_ended = await begun(WriteLedger(database, vault, brakes, ended), replace(write, locks=()))
-    of_elsewhere = await begun(WriteLedger(database, vault, brakes, elsewhere), replace(write, locks=()))
+    ended = replace(LEASES, process=replace(LEASES.process, started="0"))
+    of_ended = await begun(WriteLedger(database, vault, Brakes(database, cap=5), ended), replace(write, locks=()))
     history = History(database, LEASES)
-    own = await begun(ledger, write)
+    old, own = await begun(ledger, replace(write, locks=())), await begun(ledger, write)
+    async with database.write() as connection:
+        past = now_milliseconds() - LEASES.stale_milliseconds
+        await connection.execute(update(writes).where(writes.c.id == old).values(created_at=past))
     states = {row.id: history.state_of(row) for row in await history.find(Filter())}
-    assert states == {of_ended: ABANDONED, of_elsewhere: UNDER_WAY, own: UNDER_WAY}
+    assert states == {of_ended: UNDER_WAY, old: ABANDONED, own: UNDER_WAY}
     await ledger.done(own, write.tenant_id, {"status": "success"})
     asked = {state: {row.id for row in await history.find(Filter(state=state))} for state in STATES}
     assert asked == {
-        ABANDONED: {of_ended},
-        UNDER_WAY: {of_elsewhere},
+        ABANDONED: {old},
+        UNDER_WAY: {of_ended},
         "done": {own},
         "failed": set(),
         "uncertain": set(),
     }
-    await begun(WriteLedger(database, vault, brakes, elsewhere), replace(write, locks=()))
+    await begun(ledger, replace(write, locks=()))
     assert len(await history.find(Filter(state=UNDER_WAY), 1)) == 1
-    assert [row.id for row in await history.to_look_up(0)] == [of_ended]
+    assert [row.id for row in await history.to_look_up(0)] == [old]
 
 
 @pytest.mark.parametrize(("outcome", "told"), [("done", ("success", None)), ("failed", ("error", "OPERATOR"))])

@@ -11,16 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from server import cli
 from server.brakes import Brakes
+from server.clock import now_milliseconds
 from server.errors import ConflictError, WriteUncertainError
 from server.storage.database import Database
+from server.storage.tables import writes as kept_writes
 from server.tenancy.stores import Stores
 from server.tenancy.tenants import Tenants
 from server.tenancy.vault import Vault
 from server.tools.registry import ALL
-from server.writes.leases import Leases, Process
+from server.writes.leases import Leases
 from server.writes.ledger import Write, WriteLedger
 from server.writes.operation import Plan
 from server.writes.states import STATES
@@ -42,8 +45,6 @@ async def kept(database: Database, vault: Vault, tenants: Tenants) -> dict[str, 
     leases = Leases.of_this_process(45)
     brakes, stores = Brakes(database, cap=100), Stores(database, vault)
     ledger = WriteLedger(database, vault, brakes, leases)
-    ended = WriteLedger(database, vault, brakes, replace(leases, process=replace(leases.process, started="0.00")))
-    elsewhere = WriteLedger(database, vault, brakes, replace(leases, process=Process("elsewhere", 1, "1")))
     (acme, _), (other, _) = await tenants.create("acme"), await tenants.create(LONG)
     await stores.register(acme.tenant_id, "10001", "k1", "Main shop", "main")
     await stores.register(acme.tenant_id, "10002", "k2", "Outlet", "twin")
@@ -57,8 +58,13 @@ async def kept(database: Database, vault: Vault, tenants: Tenants) -> dict[str, 
     await ledger.done(ids["done"], acme.tenant_id, {"status": "success"})
     await ledger.failed(ids["failed"], ConflictError("x"))
     await ledger.failed(ids["uncertain"], WriteUncertainError("lost"))
-    ids["abandoned"] = await ended.begin(asked, plan)
-    ids["under-way"] = await elsewhere.begin(asked, plan)
+    ids["abandoned"] = await ledger.begin(asked, plan)
+    async with database.write() as connection:
+        past = now_milliseconds() - leases.stale_milliseconds
+        await connection.execute(
+            update(kept_writes).where(kept_writes.c.id == ids["abandoned"]).values(created_at=past)
+        )
+    ids["under-way"] = await ledger.begin(asked, plan)
     stranger = replace(
         asked, tenant_id=other.tenant_id, store_id="20001", tool="order_items_update", target="10000000 and 1 more"
     )

@@ -45,6 +45,9 @@ def metadata(value: Any) -> Order:
         pytest.param([], {"gift": "yes"}, {"gift": "yes"}, [], id="added to nothing"),
         pytest.param({"a": ""}, {}, [], {"a": ""}, id="a blank was removed"),
         pytest.param({"m": {"a": 1}}, {"m": {"a": 2}}, {"m": {"a": 2, "w": 3}}, {"m": {"a": 1, "w": 3}}, id="deeper"),
+        pytest.param([], {"a": {}}, {"a": []}, [], id="an empty map was added to nothing"),
+        pytest.param({"b": 1}, {"b": 1, "a": {"x": {}}}, {"b": 1, "a": {"x": []}}, {"b": 1}, id="an empty map, deeper"),
+        pytest.param({"a": {}}, {}, [], {"a": {}}, id="an empty map was removed"),
         pytest.param({"code": "01234"}, {"code": "1234"}, {"code": "1234"}, {"code": "01234"}, id="a leading zero"),
     ],
 )
