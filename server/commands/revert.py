@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from server.commands.operate import command, json_of, operate_with_parts, printable, show
@@ -162,11 +163,13 @@ async def _revert_in_store(
             return {"reverted": False, "why": why}
 
         return await each(refused)
-    waiting = f"another writes revert is at work at store {store.store_id}; waiting for it to end"
-    async with paused(
-        parts.database, store, Process.this(), lambda: print(waiting, file=sys.stderr, flush=True)
-    ) as pause:
-        await reverter.quiet(store)
+
+    def say(what: str) -> None:
+        print(f"{what} at store {store.store_id}; waiting for that to end", file=sys.stderr, flush=True)
+
+    another = partial(say, "another writes revert is at work")
+    async with paused(parts.database, store, Process.this(), another) as pause:
+        await reverter.quiet(store, partial(say, "writes are under way"))
         # Chosen now that nobody writes: what was under way when the command began is among them.
         return await each(lambda row: _outcome(parts, reverter, row.id, pause))
 

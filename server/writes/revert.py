@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from server.writes.rehearsal import Rehearsal
 
 POLL_SECONDS: Final = 0.1
+TELL_SECONDS: Final = 1.0
 SETTLED: Final = (DONE, FAILED)
 
 
@@ -81,10 +82,16 @@ class Reverter:
 
         return await self._take_back(row, seat, carry_out, settle=True)
 
-    async def quiet(self, store: Store) -> None:
-        """Return when no server can be sending a write to the store, which is paused, any more."""
-        # Another process ends them, or their age.
-        while await self.history.are_under_way(store.tenant_id, store.store_id):  # noqa: ASYNC110
+    async def quiet(self, store: Store, wait: Callable[[], None]) -> None:
+        """Return when no server can be sending a write to the store, which is paused, any more.
+
+        `wait` is called when that takes a while: a killed server's writes are waited for until nothing can arrive.
+        """
+        told, began = False, time.monotonic()
+        while await self.history.are_under_way(store.tenant_id, store.store_id):
+            if not told and time.monotonic() - began > TELL_SECONDS:
+                wait()
+                told = True
             await asyncio.sleep(POLL_SECONDS)
 
     async def _seat(self, row: Row[Any]) -> Seat:

@@ -183,3 +183,27 @@ async def test_nothing_more_is_taken_back_once_the_pause_is_lost(shop: Shop) -> 
     shop.pause = SimpleNamespace(refuse_lost=refuse_lost)
     assert await shop.revert() == (1, 3, "the pause was lost")
     assert shop.sent == ["1"]
+
+
+async def test_what_is_under_way_is_waited_for_and_that_is_told_once(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(revert_module, "TELL_SECONDS", 0.0)
+    monkeypatch.setattr(revert_module, "POLL_SECONDS", 0.001)
+    tenant_id = shop.tenant.tenant_id
+    asked = Write(tenant_id, "k", "r2", "orders_update", "100", "s_1", "1", b"e" * 32, {})
+    write_id, told = await shop.ledger.begin(asked, Plan({}, {})), asyncio.Event()
+    reverter = Reverter(shop.history, shop.ledger, cast("Services", None), DEADLINE)
+    calls = []
+
+    def wait() -> None:
+        calls.append(1)
+        told.set()
+
+    waiting = asyncio.create_task(
+        reverter.quiet(cast("Any", SimpleNamespace(tenant_id=tenant_id, store_id="100")), wait)
+    )
+    await told.wait()
+    await shop.ledger.failed(write_id, OrderDeskError("refused"))
+    await waiting
+    assert calls == [1]
