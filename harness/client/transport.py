@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 
 from harness.client.errors import ClientError, HttpStatusError, NoAnswerError, ProtocolError
+from harness.connections import LIMITS
 
 EVENT_STREAM = "text/event-stream"
 
@@ -35,7 +36,9 @@ class Transport:
             headers["Authorization"] = f"Bearer {token}"
         # trust_env would let a proxy variable or .netrc of the machine decide what is measured; a redirect would
         # take the token elsewhere.
-        self._http = httpx.Client(headers=headers, timeout=timeout_seconds, trust_env=False, follow_redirects=False)
+        self._http = httpx.Client(
+            headers=headers, timeout=timeout_seconds, trust_env=False, follow_redirects=False, limits=LIMITS
+        )
 
     def close(self) -> None:
         """Close the connections."""

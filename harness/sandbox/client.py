@@ -4,6 +4,7 @@ from typing import Any, Self
 
 import httpx
 
+from harness.connections import LIMITS
 from harness.sandbox.control import PREFIX
 from harness.sandbox.errors import SandboxError
 from harness.sandbox.faults import Fault, FaultPlan
@@ -15,7 +16,8 @@ class SandboxClient:
     """Talks to the sandbox at `base_url`, such as http://127.0.0.1:8081 (without /api/v2). A context manager."""
 
     def __init__(self, base_url: str, *, timeout_seconds: float = 10.0) -> None:
-        self._http = httpx.Client(base_url=base_url.rstrip("/") + PREFIX, timeout=timeout_seconds, trust_env=False)
+        url = base_url.rstrip("/") + PREFIX
+        self._http = httpx.Client(base_url=url, timeout=timeout_seconds, trust_env=False, limits=LIMITS)
 
     def journal(self, since: int = 0) -> list[dict[str, Any]]:
         """Every journal entry after sequence number `since`. Raises SandboxError when some are no longer kept."""

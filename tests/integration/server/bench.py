@@ -23,6 +23,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from harness.client import Client, connect
 from harness.client.wire import envelope, protocol_headers
+from harness.connections import LIMITS
 from harness.process import ChildProcess, Command, child_environment, running
 from harness.repository import REPOSITORY
 from harness.sandbox.client import SandboxClient
@@ -111,21 +112,27 @@ def start_upstream(logs: Path) -> Iterator[Upstream]:
     with running(command, logs=logs) as process:
         event = process.wait_for_event("sandbox.listening", seconds=60)
         base_url = f"http://{event['host']}:{event['port']}"
-        with SandboxClient(base_url) as control, httpx.Client(trust_env=False, timeout=15) as http:
+        with SandboxClient(base_url) as control, httpx.Client(trust_env=False, timeout=15, limits=LIMITS) as http:
             control.bucket(enabled=False)
-            yield Upstream(base_url, control, _accounts(http, base_url, event["stores"]), http)
+            yield Upstream(base_url, control, Accounts(http, base_url, event["stores"]), http)
 
 
-def _accounts(http: httpx.Client, base_url: str, stores: Sequence[Mapping[str, str]]) -> Iterator[Account]:
+class Accounts(Iterator[Account]):
     """Accounts in turn; by the time one comes again its rate limit has refilled, and it gives other orders."""
-    for number in itertools.count():
-        store = stores[number % len(stores)]
+
+    def __init__(self, http: httpx.Client, base_url: str, stores: Sequence[Mapping[str, str]]) -> None:
+        self._http, self._base_url, self._stores = http, base_url, stores
+        self._numbers = itertools.count()
+
+    def __next__(self) -> Account:
+        number = next(self._numbers)
+        store = self._stores[number % len(self._stores)]
         headers = {"ORDERDESK-STORE-ID": store["store_id"], "ORDERDESK-API-KEY": store["api_key"]}
-        asked = "order_by=id&order=ASC&limit=1"
-        oldest = http.get(f"{base_url}/api/v2/orders?{asked}", headers=headers).json()["orders"][0]
-        start = int(oldest["id"]) + number // len(stores) * SHARE
+        url = f"{self._base_url}/api/v2/orders?order_by=id&order=ASC&limit=1"
+        oldest = self._http.get(url, headers=headers).json()["orders"][0]
+        start = int(oldest["id"]) + number // len(self._stores) * SHARE
         assert start + SHARE <= int(oldest["id"]) + ORDERS, "more tests than orders: raise ORDERS"
-        yield Account(store["store_id"], store["api_key"], [str(start + place) for place in range(SHARE)])
+        return Account(store["store_id"], store["api_key"], [str(start + place) for place in range(SHARE)])
 
 
 @dataclass(frozen=True)
