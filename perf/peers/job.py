@@ -6,9 +6,9 @@ from pathlib import Path
 from harness.collector import Run
 from harness.config import load
 from harness.run import run_job
+from harness.virtual_environment import prepare
 from perf.peers.arms import start_fastmcp
 from perf.peers.compare import measure_peers
-from perf.peers.environment import prepare
 
 
 def compare_with_fastmcp(*, repository: Path, environ: Mapping[str, str], as_json: bool) -> int:

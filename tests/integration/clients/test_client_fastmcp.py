@@ -8,7 +8,7 @@ import pytest
 from harness.repository import REPOSITORY
 from harness.sandbox.client import SandboxClient
 from harness.targets import LocalTarget
-from perf.peers.environment import prepare
+from harness.virtual_environment import prepare
 from tests.integration.clients.line_client import program
 from tests.integration.clients.story import tell_story
 

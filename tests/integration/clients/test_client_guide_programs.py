@@ -14,7 +14,7 @@ from harness.node import find_node
 from harness.process import child_environment
 from harness.repository import REPOSITORY
 from harness.targets import LocalTarget
-from perf.peers.environment import prepare
+from harness.virtual_environment import prepare
 from tests.integration.clients.guide import blocks, the_block
 from tests.integration.clients.line_client import program
 

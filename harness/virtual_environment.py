@@ -1,7 +1,6 @@
-"""Virtual environments of their own for both servers, with what each needs to serve and nothing else.
+"""Virtual environments of their own beside the checkout's, each kept in step with its lock under requirements/.
 
-The peer's pins are not ours, and ours finds less to import on a host than among the tools of a checkout. Each is kept
-in step with its lock under requirements/ as `inv` does.
+For what has pins of its own, and for what must find no more to import than its lock names.
 """
 
 import contextlib
@@ -13,19 +12,29 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from harness.errors import HarnessError
 from harness.process import Command, ProcessError, child_environment, run
-from perf.errors import PerfError
 
 INSTALL_SECONDS = 600.0
 # What pip needs of the operator's shell to find the package index.
 PIP_PREFIXES = ("PIP_", "HTTP_", "HTTPS_", "NO_PROXY", "http_", "https_", "no_proxy")
 
 
+class UnpreparedError(HarnessError):
+    """An environment could not be made, and none is left behind that would count as made."""
+
+
 def prepare(repository: Path, name: str, *, logs: Path, environ: Mapping[str, str]) -> Path:
-    """Return the interpreter of .venv-NAME, made anew when requirements/NAME.txt has changed. Raises PerfError."""
+    """Return the interpreter of .venv-NAME, made anew when requirements/NAME.txt has changed.
+
+    Raises UnpreparedError.
+    """
     environment, lock = repository / f".venv-{name}", repository / "requirements" / f"{name}.txt"
     python, stamp = environment / "bin" / "python", environment / "installed-lock"
-    wanted = hashlib.sha256(lock.read_bytes() + sys.version.encode()).hexdigest()
+    try:
+        wanted = hashlib.sha256(lock.read_bytes() + sys.version.encode()).hexdigest()
+    except OSError as error:
+        raise UnpreparedError(f"requirements/{lock.name} cannot be read: {error.strerror}") from error
     with _alone(repository / f".venv-{name}.lock"):
         if _read(stamp) == wanted and os.access(python, os.X_OK):
             return python
@@ -44,7 +53,7 @@ def prepare(repository: Path, name: str, *, logs: Path, environ: Mapping[str, st
                     seconds=INSTALL_SECONDS,
                 )
             except ProcessError as error:
-                raise PerfError(f"the environment of {lock.name} cannot be made: {error}") from error
+                raise UnpreparedError(f"the environment of {lock.name} cannot be made: {error}") from error
         # Written last: an environment whose making was interrupted is made again.
         stamp.write_text(wanted, encoding="ascii")
         return python

@@ -1,12 +1,11 @@
-"""The peer's environment is made once for each lock, and never taken for made when its making was not finished."""
+"""An environment of its own is made once for each lock, and never taken for made when its making was not finished."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from perf.errors import PerfError
-from perf.peers.environment import prepare
+from harness.virtual_environment import UnpreparedError, prepare
 
 # Nothing here may ask a package index.
 ENVIRON = {**os.environ, "PIP_NO_INDEX": "1"}
@@ -28,7 +27,12 @@ def test_it_is_made_once_for_each_lock_and_a_failure_leaves_none_that_counts(tmp
     assert mark.exists()
 
     write_lock(tmp_path, f"no-such-distribution==1.0 --hash=sha256:{'0' * 64}\n")
-    with pytest.raises(PerfError, match=r"the environment of peers\.txt cannot be made"):
+    with pytest.raises(UnpreparedError, match=r"the environment of peers\.txt cannot be made"):
         prepare(tmp_path, "peers", logs=tmp_path / "logs", environ=ENVIRON)
     assert not mark.exists()
     assert not (tmp_path / ".venv-peers" / "installed-lock").exists()
+
+
+def test_without_its_lock_there_is_none(tmp_path: Path) -> None:
+    with pytest.raises(UnpreparedError, match=r"requirements/peers\.txt cannot be read"):
+        prepare(tmp_path, "peers", logs=tmp_path / "logs", environ=ENVIRON)
