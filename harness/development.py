@@ -21,6 +21,7 @@ LOCKS: Final = (
     ("server.txt", ("pyproject.toml", "--extra=server")),
     ("development.txt", ("pyproject.toml", "--extra=server", "--extra=ops", "--extra=dev")),
     ("peers.txt", ("requirements/peers.in",)),
+    ("audit.txt", ("requirements/audit.in",)),
 )
 
 

@@ -1,0 +1,1 @@
+"""`inv audit`: whether this may ship, never answered yes because something did not run."""

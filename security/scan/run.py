@@ -1,0 +1,140 @@
+"""Run scanners side by side and judge all of them by one rule.
+
+A scan passes when what was planted was found, something was examined, and its output had the form that it must have;
+anything else is inconclusive.
+"""
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+
+from harness.collector import Run
+from harness.errors import Inconclusive
+from harness.process import ChildProcess, Command, child_environment, running
+from harness.record import Check, Finding
+from harness.verdict import CheckStatus, Severity
+from security.findings import ORDER, Found, Lines, tell_once, to_record
+from security.scan.scanner import Judgement, Output, Scanner, Scene, Task
+
+SECONDS = 300.0
+"""How long a scan may take; the slowest needs a tenth of it."""
+POLL_SECONDS = 0.05
+BELOW = "below"
+"""The last word of the id under which findings are listed that are too mild to count."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one scan: its judgement, or what kept it from one."""
+
+    scanner: Scanner
+    seconds: float
+    judgement: Judgement | None = None
+    error: Exception | None = None
+
+
+@dataclass(frozen=True)
+class _Scan:
+    """A scan whose process was started."""
+
+    scanner: Scanner
+    task: Task
+    child: ChildProcess
+    began: float
+
+
+def scan(scanners: Sequence[Scanner], scene: Scene, *, seconds: float = SECONDS) -> list[Outcome]:
+    """Start every scanner, and return what became of each, in their order. One's trouble is its own outcome."""
+    outcomes: dict[str, Outcome] = {}
+    with ExitStack() as stack:
+        under_way = []
+        for scanner in scanners:
+            began = time.monotonic()
+            try:
+                under_way.append(_start(scanner, scene, stack, began))
+            except Exception as error:  # noqa: BLE001 -- whatever it is, this scanner has not run
+                outcomes[scanner.name] = Outcome(scanner, time.monotonic() - began, error=error)
+        while under_way:
+            for each in tuple(under_way):
+                took = time.monotonic() - each.began
+                if each.child.exit_code is not None or took > seconds:
+                    under_way.remove(each)
+                    outcomes[each.scanner.name] = _judge(each, took, seconds)
+            time.sleep(POLL_SECONDS if under_way else 0)
+    return [outcomes[scanner.name] for scanner in scanners]
+
+
+def report(run: Run, outcomes: Sequence[Outcome], fail_on: Severity, lines: Lines) -> None:
+    """Make a check of each outcome; findings milder than `fail_on` are listed in one beside it that does not count."""
+    told = tell_once({each.scanner.name: each.judgement.findings for each in outcomes if each.judgement}, lines)
+    for outcome in outcomes:
+        found = told.get(outcome.scanner.name, {})
+        counted = {name: each for name, each in found.items() if ORDER.index(each.severity) >= ORDER.index(fail_on)}
+        severity = max((each.severity for each in counted.values()), key=ORDER.index, default=Severity.HIGH)
+        with run.check(outcome.scanner.name, outcome.scanner.title, severity=severity) as check:
+            check.took = outcome.seconds
+            if outcome.error is not None:
+                raise outcome.error
+            assert outcome.judgement is not None
+            check.examined = outcome.judgement.examined
+            check.evidence.extend((*outcome.judgement.evidence, "what was planted was found"))
+            check.findings.extend(_in_order(counted))
+        if mild := {name: each for name, each in found.items() if name not in counted}:
+            run.add_check(_below(outcome.scanner, mild, fail_on))
+
+
+def _start(scanner: Scanner, scene: Scene, stack: ExitStack, began: float) -> _Scan:
+    program = scene.programs / scanner.program
+    if not os.access(program, os.X_OK):
+        raise Inconclusive(f"{scanner.program} is not installed in {program.parent.parent.name}")
+    own = replace(scene, scratch=scene.scratch / scanner.name)
+    own.scratch.mkdir(parents=True)
+    task = scanner.prepare(own, stack)
+    command = Command(
+        scanner.name,
+        (str(program), *task.arguments),
+        child_environment(task.settings, scene.environ),
+        task.directory,
+    )
+    # Not among the logs of the run: outputs repeat source lines, and with them what is secret.
+    child = stack.enter_context(running(command, logs=own.scratch / "output"))
+    return _Scan(scanner, task, child, began)
+
+
+def _judge(each: _Scan, took: float, seconds: float) -> Outcome:
+    try:
+        return Outcome(each.scanner, took, judgement=_evidence(each, seconds))
+    except Exception as error:  # noqa: BLE001 -- whatever it is, this output is no evidence
+        return Outcome(each.scanner, took, error=error)
+
+
+def _evidence(each: _Scan, seconds: float) -> Judgement:
+    exit_code = each.child.exit_code
+    if exit_code is None:
+        raise Inconclusive(f"{each.scanner.program} did not finish within {seconds:g} s")
+    stdout, stderr = (path.read_text("utf-8", errors="replace") for path in (each.child.stdout, each.child.stderr))
+    judgement = each.task.judge(Output(exit_code, stdout, stderr))
+    if judgement.examined < 1:
+        raise Inconclusive(f"{each.scanner.program} examined nothing")
+    if not judgement.canary_seen:
+        raise Inconclusive(f"{each.scanner.program} did not find what was planted: it would miss the same elsewhere")
+    return judgement
+
+
+def _below(scanner: Scanner, mild: Mapping[str, Found], fail_on: Severity) -> Check:
+    return Check(
+        id=f"{scanner.name}.{BELOW}",
+        title=f"What {scanner.program} finds below {fail_on} is told, and does not count",
+        status=CheckStatus.NOT_APPLICABLE,
+        severity=Severity.INFO,
+        reason=f"{len(mild)} found below {fail_on}, where findings begin to count",
+        examined=len(mild),
+        findings=tuple(_in_order(mild)),
+    )
+
+
+def _in_order(found: Mapping[str, Found]) -> list[Finding]:
+    worst_first = sorted(found.items(), key=lambda item: (-ORDER.index(item[1].severity), item[1].path, item[1].line))
+    return [to_record(name, each) for name, each in worst_first]

@@ -1,0 +1,116 @@
+"""What a scanner is: a program of the scanners' environment, what it is given, and how its output is judged.
+
+A new scanner is one module with a class like those beside this one, and a line in `security.scan.catalogue`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from harness.errors import Inconclusive
+from security.findings import Found
+
+T = TypeVar("T", bound="Reply")
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What every scan is given: the repository and the files in it that count, a folder of its own, the programs."""
+
+    repository: Path
+    files: tuple[str, ...]
+    """Paths from the repository, sorted."""
+    scratch: Path
+    programs: Path
+    """Where the executables of the scanners' environment are."""
+    environ: Mapping[str, str]
+    """The operator's environment; a scanner gets what it names of it."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a scanner's process left behind."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def last_words(self) -> str:
+        """The last line of its errors, cut; for a reason."""
+        lines = [line.strip() for line in self.stderr.splitlines() if line.strip()]
+        return lines[-1][:300] if lines else "it said nothing"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What an output comes to.
+
+    `examined` are files or dependencies, what was planted not counted; `canary_seen` is whether that was found.
+    """
+
+    findings: tuple[Found, ...]
+    examined: int
+    canary_seen: bool
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Task:
+    """A scan that can be started. `judge` raises Inconclusive where the output is no evidence."""
+
+    arguments: Sequence[str]
+    directory: Path
+    judge: Callable[[Output], Judgement]
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+class Scanner(Protocol):
+    """One tool that looks at the repository."""
+
+    @property
+    def name(self) -> str:
+        """What it looks at: the id of its check, and what --only takes."""
+
+    @property
+    def title(self) -> str:
+        """What holds when it passes."""
+
+    @property
+    def program(self) -> str:
+        """The executable that it needs, by name."""
+
+    def prepare(self, scene: Scene, stack: ExitStack) -> Task:
+        """Plant the canary under `scene.scratch` and say what to run; whatever must run meanwhile goes on `stack`.
+
+        Raises HarnessError when there is nothing to examine, or what it needs is not there.
+        """
+
+
+class Reply(BaseModel):
+    """Base of the schema of a scanner's output: what is judged must be there and of its type, the rest may come."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+
+
+def parse(schema: type[T], output: Output) -> T:
+    """The output as its schema says. Raises Inconclusive with the place that is wrong and the scanner's last words."""
+    try:
+        return schema.model_validate_json(output.stdout)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(step) for step in first["loc"])
+        wrong = f"{place}: {first['msg']}" if place else "no JSON"
+        raise Inconclusive(
+            f"its output has not the form it must have ({wrong}; exit code {output.exit_code}): {output.last_words}"
+        ) from None
+
+
+def require_exit(output: Output, allowed: Sequence[int]) -> None:
+    """Raise Inconclusive unless the exit code is one that the scanner documents."""
+    if output.exit_code not in allowed:
+        raise Inconclusive(f"it ended with exit code {output.exit_code}: {output.last_words}")
