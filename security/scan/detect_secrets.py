@@ -1,0 +1,174 @@
+"""detect-secrets: keys, tokens and passwords in any text file.
+
+It passes over, without a word, files that it cannot decode, files with endings that it thinks uninteresting, and lines
+with a comment that asks for it. So it is given copies: in each the same key is planted as the last line, and a file
+in which that was not found was not examined. Nothing that it finds is repeated: not by us, and its output is not kept.
+"""
+
+import base64
+import hashlib
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import Inconclusive
+from harness.verdict import Severity
+from security.findings import Found
+from security.scan.scanner import Judgement, Output, Reply, Scene, Task, parse, require_exit
+
+SHAPES = Path(__file__).with_name("secret_shapes.py")
+KEY_TYPE = "Quartermaster tenant key"
+GUESSES = ("Secret Keyword", "Base64 High Entropy String", "Hex High Entropy String", "Basic Auth Credentials")
+"""What is found by a name or by entropy; everything else has the shape of a certain kind of token."""
+# Code and prose are read line by line. Anything else may also be parsed as YAML or as a file of settings, which the
+# planted line would prevent: it is read as both.
+LINES_ALONE = (".py", ".md", ".js", ".mjs", ".ts", ".html", ".j2")
+MARKED, PLAIN = "marked", "plain"
+# Off: filters that silence a whole line or file; guesses are filtered by `is_wrong_guess` instead.
+FILTERS = (
+    "allowlist.is_line_allowlisted",
+    "heuristic.is_indirect_reference",
+    "heuristic.is_likely_id_string",
+    "heuristic.is_lock_file",
+    "heuristic.is_non_text_file",
+    "heuristic.is_not_alphanumeric_string",
+    "heuristic.is_potential_uuid",
+    "heuristic.is_prefixed_with_dollar_sign",
+    "heuristic.is_sequential_string",
+    "heuristic.is_swagger_file",
+    "heuristic.is_templated_secret",
+)
+
+
+class Secret(Reply):
+    """One of detect-secrets' results."""
+
+    type: str
+    hashed_secret: str
+    line_number: int
+
+
+class Report(Reply):
+    """detect-secrets' JSON: results by file, and the detectors that it used."""
+
+    results: dict[str, list[Secret]]
+    plugins_used: list[dict[str, object]]
+
+
+@dataclass(frozen=True)
+class Plant:
+    """The copies: the key planted in all marked ones, and which file of the repository each copy is of."""
+
+    key: str
+    marked: Mapping[str, str]
+    plain: Mapping[str, str]
+    left_out: Sequence[str]
+    """Files that are no text."""
+
+
+@dataclass(frozen=True)
+class DetectSecrets:
+    """The scanner of secrets. Below `samples`, where made-up ones are to be expected, guesses do not count."""
+
+    samples: Sequence[str] = ()
+    name: str = "secrets"
+    title: str = "detect-secrets finds no secret in any file"
+    program: str = "detect-secrets"
+
+    def prepare(self, scene: Scene, stack: ExitStack) -> Task:  # noqa: ARG002 -- nothing must run meanwhile
+        """See `Scanner`."""
+        plant = plant_copies(scene.repository, scene.files, scene.scratch, new_key())
+        if not plant.marked:
+            raise Inconclusive("there is no text file to examine")
+        return Task(
+            arguments=(
+                *("--cores", "2", "-C", str(scene.scratch), "scan", "--all-files", "--no-verify"),
+                *("--plugin", str(SHAPES), "--filter", f"{SHAPES.as_uri()}::is_wrong_guess"),
+                *("--disable-plugin", "IPPublicDetector"),
+                *(part for name in FILTERS for part in ("--disable-filter", f"detect_secrets.filters.{name}")),
+                *(MARKED, PLAIN),
+            ),
+            directory=scene.scratch,
+            judge=lambda output: judge(output, plant, self.samples),
+        )
+
+
+def new_key() -> str:
+    """A key as this project issues them, of nobody."""
+    return f"qm_{base64.b32encode(secrets.token_bytes(10)).decode().lower()}.{secrets.token_urlsafe(32)}"
+
+
+def plant_copies(repository: Path, files: Iterable[str], scratch: Path, key: str) -> Plant:
+    """Copy every text file under `scratch`, the key as its last line. Raises Inconclusive where one cannot be read."""
+    marked, plain, left_out = {}, {}, []
+    for folder in (MARKED, PLAIN):
+        (scratch / folder).mkdir()
+    for path in files:
+        try:
+            content = (repository / path).read_bytes()
+            text = content.decode()
+        except OSError as error:
+            raise Inconclusive(f"{path} cannot be read: {error.strerror}") from error
+        except UnicodeDecodeError:
+            left_out.append(path)
+            continue
+        if "\0" in text:
+            left_out.append(path)
+            continue
+        by_lines = path.endswith(LINES_ALONE)
+        copy = f"{MARKED}/{path}" if by_lines else f"{MARKED}/{path}.txt"
+        marked[copy] = path
+        _write(scratch / copy, text + ("" if text.endswith("\n") or not text else "\n") + key + "\n")
+        if not by_lines:
+            plain[f"{PLAIN}/{path}"] = path
+            _write(scratch / PLAIN / path, text)
+    return Plant(key, marked, plain, left_out)
+
+
+def judge(output: Output, plant: Plant, samples: Sequence[str]) -> Judgement:
+    """What detect-secrets' results on the copies come to. Raises Inconclusive where one was not examined."""
+    require_exit(output, (0,))
+    report = parse(Report, output)
+    planted = hashlib.sha1(plant.key.encode(), usedforsecurity=False).hexdigest()
+    seen = {
+        path
+        for path, found in report.results.items()
+        if any(each.type == KEY_TYPE and each.hashed_secret == planted for each in found)
+    }
+    if seen and (missed := [path for copy, path in plant.marked.items() if copy not in seen]):
+        raise Inconclusive(f"{len(missed)} of {len(plant.marked)} files were not examined, {missed[0]} among them")
+    originals = {**plant.marked, **plant.plain}
+    findings = [
+        _found(each, originals[copy])
+        for copy, found in report.results.items()
+        for each in found
+        if copy in originals and each.hashed_secret != planted and not _is_sample(each, originals[copy], samples)
+    ]
+    evidence = [f"{len(plant.marked)} text files, with {len(report.plugins_used)} detectors"]
+    if plant.left_out:
+        evidence.append(f"no text, and so not examined: {', '.join(plant.left_out)}")
+    return Judgement(tuple(findings), examined=len(plant.marked), canary_seen=bool(seen), evidence=tuple(evidence))
+
+
+def _is_sample(secret: Secret, path: str, samples: Sequence[str]) -> bool:
+    return secret.type in GUESSES and path.split("/", maxsplit=1)[0] in samples
+
+
+def _found(secret: Secret, path: str) -> Found:
+    guessed = secret.type in GUESSES
+    return Found(
+        rule=secret.type,
+        rule_class="secret",
+        severity=Severity.MEDIUM if guessed else Severity.HIGH,
+        message=f"{secret.type}{', by name or entropy' if guessed else ''}",
+        path=path,
+        line=secret.line_number,
+        references=("CWE-798",),
+    )
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8", newline="")

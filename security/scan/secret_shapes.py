@@ -1,0 +1,78 @@
+"""What detect-secrets gets from us: detectors of tokens that it misses, and where its guesses are to be dropped.
+
+Loaded by detect-secrets, in the scanners' environment, by the path of this file. Its own filters silence whole lines
+(every `client = connect("KEY")` is one to it), a token of a known shape included; here they hold for guesses alone.
+"""
+
+import re
+
+from detect_secrets.filters import heuristic
+from detect_secrets.plugins.base import BasePlugin, RegexBasedDetector
+from detect_secrets.plugins.high_entropy_strings import HighEntropyStringsPlugin
+from detect_secrets.plugins.keyword import KeywordDetector
+
+# Digests that package managers write into their locks.
+_DIGEST = re.compile(r"--hash=sha256:|\"integrity\": \"sha(256|384|512)-|\bsha256:[0-9a-f]{64}")
+
+
+class QuartermasterKey(RegexBasedDetector):
+    """A tenant's key of this server (server/tenancy/keys.py)."""
+
+    secret_type = "Quartermaster tenant key"
+    denylist = (re.compile(r"(?<![A-Za-z0-9])qm_[a-z2-7]{16}\.[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])"),)
+
+
+class ModernToken(RegexBasedDetector):
+    """A token of a service that writes its kind in front, in a shape that detect-secrets' own detectors do not know."""
+
+    secret_type = "Token of a known service"
+    denylist = tuple(
+        re.compile(rf"(?<![A-Za-z0-9_-]){shape}")
+        for shape in (
+            r"github_pat_[A-Za-z0-9]{22}_[A-Za-z0-9]{59}",
+            r"gl(?:pat|ptt|rt|cbt|dt|ft|soat|agent|oas|imt)-[A-Za-z0-9_-]{20,}",
+            r"sk-ant-[a-z0-9]+-[A-Za-z0-9_-]{80,}",
+            r"sk-(?:proj|svcacct|admin)-[A-Za-z0-9_-]{40,}",
+            r"hf_[A-Za-z]{34}",
+            r"npm_[A-Za-z0-9]{36}",
+            r"dckr_(?:pat|oat)_[A-Za-z0-9_-]{27,}",
+            r"AIza[A-Za-z0-9_-]{35}",
+            r"GOCSPX-[A-Za-z0-9_-]{28}",
+            r"xapp-\d-[A-Z0-9]+-\d+-[a-f0-9]{64}",
+            r"(?:sk|rk)_(?:live|test)_[A-Za-z0-9]{24,}",
+            r"whsec_[A-Za-z0-9+/=]{32,}",
+            r"shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}",
+            r"do[opr]_v1_[a-f0-9]{64}",
+            r"dapi[a-f0-9]{32}(?![a-f0-9])",
+            r"glsa_[A-Za-z0-9]{32}_[a-f0-9]{8}",
+            r"hv[sbr]\.[A-Za-z0-9_-]{24,}",
+            r"lin_api_[A-Za-z0-9]{40}",
+            r"ntn_[A-Za-z0-9]{46}",
+            r"sntry[su]_[A-Za-z0-9+/=_-]{40,}",
+            r"tskey-(?:auth|api|client)-[A-Za-z0-9]+-[A-Za-z0-9]{20,}",
+            r"AGE-SECRET-KEY-1[A-Z0-9]{58}",
+        )
+    )
+
+
+class EncryptedPrivateKey(RegexBasedDetector):
+    """A private key under a passphrase: better than none, and still not for a repository."""
+
+    secret_type = "Encrypted private key"
+    denylist = (re.compile("BEGIN " + "ENCRYPTED PRIVATE KEY"),)
+
+
+def is_wrong_guess(secret: str, line: str, plugin: BasePlugin) -> bool:
+    """Whether what a detector found by a variable's name or by entropy alone is not taken for a secret."""
+    if not isinstance(plugin, KeywordDetector | HighEntropyStringsPlugin):
+        return False
+    return bool(
+        _DIGEST.search(line)
+        or heuristic.is_indirect_reference(line)
+        or heuristic.is_likely_id_string(secret, line, plugin)
+        or heuristic.is_not_alphanumeric_string(secret)
+        or heuristic.is_potential_uuid(secret)
+        or heuristic.is_prefixed_with_dollar_sign(secret)
+        or heuristic.is_sequential_string(secret)
+        or heuristic.is_templated_secret(secret)
+    )

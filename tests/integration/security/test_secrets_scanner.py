@@ -1,0 +1,124 @@
+"""detect-secrets, really run: every file is shown to be examined, no secret is repeated, trouble is never a pass."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.errors import Inconclusive
+from harness.verdict import Severity
+from security.scan.detect_secrets import DetectSecrets, new_key, plant_copies
+from tests.integration.security.conftest import Scan
+
+StandIn = Callable[[str, str], Path]
+# Put together here, so that nobody finds them in this file. None was ever anybody's.
+TOKENS = {
+    "tenant key": "qm_" + "abcdefgh234567ab" + "." + "Zx9" * 14 + "Q",
+    "GitHub": "github" + "_pat_" + "11ABCDEFG0123456789abc" + "_" + "a1B2c3D4e5" * 5 + "a1B2c3D4e",
+    "Anthropic": "sk-" + "ant-api03-" + "aB3dE6gH9j" * 9,
+    "OpenAI project": "sk-" + "proj-" + "aB3dE6gH9j" * 5,
+    "Slack app": "xapp" + "-1-A0123456789-1234567890123-" + "0123456789abcdef" * 4,
+    "Stripe test": "sk" + "_test_" + "aB3dE6gH9jaB3dE6gH9jaB3d",
+    "npm": "npm" + "_" + "aB3dE6gH9jaB3dE6gH9jaB3dE6gH9jaB3dE6",
+    "Docker": "dckr" + "_pat_" + "aB3dE6gH9jaB3dE6gH9jaB3dE6g",
+    "Google": "AI" + "za" + "SyA1234567890abcdefghijklmnopqrstuv",
+    "age": "AGE-" + "SECRET-KEY-1" + "Q2W3E4R5T6Y7" * 4 + "Q2W3E4R5T6",
+    "AWS": "AK" + "IA" + "IOSFODNN7EXAMPL2",
+    "private key": "-----BEGIN " + "PRIVATE KEY-----",
+    "encrypted private key": "-----BEGIN " + "ENCRYPTED PRIVATE KEY-----",
+}
+
+
+def test_it_stays_quiet_on_a_clean_project(scan_project: Scan, project: Path) -> None:
+    (project / "requirements.txt").write_text(f"thing==1.0 \\\n    --hash=sha256:{'0123456789abcdef' * 4}\n")
+    outcome = scan_project(DetectSecrets())
+    assert outcome.error is None
+    assert outcome.judgement is not None
+    assert outcome.judgement.findings == ()
+    assert outcome.judgement.examined == 4
+    assert outcome.judgement.canary_seen
+
+
+def test_it_finds_each_token_wherever_it_stands(scan_project: Scan, project: Path) -> None:
+    lines = [f'client = connect("{token}")  # pragma: allowlist secret\n' for token in TOKENS.values()]
+    (project / "package" / "login.py").write_text("".join(lines))
+    (project / "poetry.lock").write_text(f"{TOKENS['tenant key']}\n")
+    (project / "style.css").write_text(f"/* {TOKENS['GitHub']} */")
+    (project / "deep.yaml").write_text(f"one:\n  - name: {TOKENS['tenant key']}\n")
+    (project / ".env").write_text(f"KEY={TOKENS['npm']}")
+    outcome = scan_project(DetectSecrets())
+    assert outcome.judgement is not None
+    found = {each.location for each in outcome.judgement.findings if each.severity is Severity.HIGH}
+    expected = {f"package/login.py:{number}" for number in range(1, len(TOKENS) + 1)}
+    assert found >= {*expected, "poetry.lock:1", "style.css:1", "deep.yaml:2", ".env:1"}
+    assert not [token for token in TOKENS.values() if token in repr(outcome)]
+
+
+def test_it_guesses_passwords_but_not_below_samples(scan_project: Scan, project: Path) -> None:
+    (project / "package" / "login.py").write_text('password = "correct-horse-7battery"\n')
+    (project / "tests").mkdir()
+    (project / "tests" / "test_it.py").write_text(f'password = "correct-horse-7battery"\nkey = "{TOKENS["npm"]}"\n')
+    judgement = scan_project(DetectSecrets(samples=("tests",))).judgement
+    assert judgement is not None
+    found = {(each.location, each.severity) for each in judgement.findings}
+    assert found == {("package/login.py:1", Severity.MEDIUM), ("tests/test_it.py:2", Severity.HIGH)}
+
+
+def test_settings_without_quotes_are_read_as_settings(scan_project: Scan, project: Path) -> None:
+    (project / "service.ini").write_text("[login]\nvalue = 2b00042f7481c7b056c4b410d28f33cf\n")
+    judgement = scan_project(DetectSecrets()).judgement
+    assert judgement is not None
+    assert {each.location for each in judgement.findings} == {"service.ini:2"}
+
+
+def test_a_file_that_is_no_text_is_named(scan_project: Scan, project: Path) -> None:
+    (project / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n\x00\xff")
+    judgement = scan_project(DetectSecrets()).judgement
+    assert judgement is not None
+    assert "no text, and so not examined: picture.png" in judgement.evidence
+
+
+def test_a_file_that_cannot_be_read_is_inconclusive(project: Path, tmp_path: Path) -> None:
+    with pytest.raises(Inconclusive, match=r"gone\.txt cannot be read: No such file"):
+        plant_copies(project, ["README.md", "gone.txt"], tmp_path, new_key())
+
+
+def test_without_any_text_file_it_is_inconclusive(scan_project: Scan, project: Path) -> None:
+    for path in [path for path in project.rglob("*") if path.is_file()]:
+        path.unlink()
+    assert "no text file" in str(scan_project(DetectSecrets()).error)
+
+
+def test_a_missing_tool_is_inconclusive(scan_project: Scan, tmp_path: Path) -> None:
+    error = str(scan_project(DetectSecrets(), stand_in=tmp_path / "empty" / "bin").error)
+    assert error == "detect-secrets is not installed in empty"
+
+
+def test_a_file_that_the_scanner_passes_over_is_inconclusive(
+    scan_project: Scan, stand_in: StandIn, programs: Path
+) -> None:
+    one_less = stand_in("detect-secrets", f'rm marked/README.md; exec {programs}/detect-secrets "$@"')
+    error = str(scan_project(DetectSecrets(), stand_in=one_less).error)
+    assert error == "1 of 3 files were not examined, README.md among them"
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ("echo all is well", "has not the form it must have (no JSON; exit code 0)"),
+        ("echo '{\"results\": {}}'", "plugins_used: Field required"),
+        ('echo \'{"results": {}, "plugins_used": []}\'', "did not find what was planted"),
+        ("echo it broke >&2; exit 1", "exit code 1: it broke"),
+        ("sleep 60", "did not finish within 1 s"),
+    ],
+)
+def test_output_that_is_no_evidence_is_inconclusive(
+    scan_project: Scan, stand_in: StandIn, script: str, reason: str
+) -> None:
+    outcome = scan_project(DetectSecrets(), stand_in=stand_in("detect-secrets", script), seconds=1)
+    assert outcome.judgement is None
+    assert reason in str(outcome.error)
+
+
+def test_the_planted_key_is_a_new_one_each_time() -> None:
+    assert new_key() != new_key()
