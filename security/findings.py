@@ -18,7 +18,7 @@ class Found:
     """One thing that a scanner found.
 
     `rule_class` is equal where several tools mean the same by rules of their own; `line` counts from 1, 0 where there
-    is none; `subject` stands for the line's text where that says too little (a package and its advisory).
+    is none; `subject` names it where its place would not (an advisory and its package may be in any lock).
     """
 
     rule: str
@@ -42,7 +42,7 @@ def name_of(found: Found, lines: Lines) -> str:
     So it stays when lines move, and two lines that read the same have one each.
     """
     if found.subject:
-        return fingerprint(found.rule_class, found.path, found.subject)
+        return fingerprint(found.rule_class, found.subject)
     source = [_normal(line) for line in lines(found.path)]
     if not 0 < found.line <= len(source):
         return fingerprint(found.rule_class, found.path, str(found.line))

@@ -81,6 +81,8 @@ def report(run: Run, outcomes: Sequence[Outcome], fail_on: Severity, lines: Line
             check.examined = outcome.judgement.examined
             check.evidence.extend((*outcome.judgement.evidence, "what was planted was found"))
             check.findings.extend(_in_order(counted))
+            if outcome.judgement.doubt:
+                raise Inconclusive(outcome.judgement.doubt)
         if mild := {name: each for name, each in found.items() if name not in counted}:
             run.add_check(_below(outcome.scanner, mild, fail_on))
 

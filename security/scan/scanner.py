@@ -50,13 +50,15 @@ class Output:
 class Judgement:
     """What an output comes to.
 
-    `examined` are files or dependencies, what was planted not counted; `canary_seen` is whether that was found.
+    `examined` are files or dependencies, what was planted not counted; `canary_seen` is whether that was found. A
+    `doubt` says why that no more was found means nothing: what was found counts all the same.
     """
 
     findings: tuple[Found, ...]
     examined: int
     canary_seen: bool
     evidence: tuple[str, ...] = ()
+    doubt: str = ""
 
 
 @dataclass(frozen=True)

@@ -39,9 +39,9 @@ def test_another_rule_path_or_text_is_another_name() -> None:
     assert len({name(FOUND, LINES), *others}) == 4
 
 
-def test_a_subject_stands_for_the_line() -> None:
-    found = replace(FOUND, subject="jinja2 PYSEC-2021-66")
-    assert name(found, LINES) == name(replace(found, line=1), LINES)
+def test_a_subject_stands_for_the_place() -> None:
+    found = replace(FOUND, subject="jinja2 CVE-2020-28493")
+    assert name(found, LINES) == name(replace(found, path="b.py", line=1), LINES)
 
 
 def test_a_line_that_the_file_does_not_have_still_has_a_name() -> None:

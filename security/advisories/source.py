@@ -1,0 +1,70 @@
+"""Open the source of advisories that ops.toml names, and say what it is and how old."""
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from harness.errors import Inconclusive
+from harness.process import Command, child_environment, running
+
+SERVICE, OSV = "service", "osv"
+MIRROR = Path(__file__).with_name("mirror.py")
+READY_SECONDS = 30.0
+SKEW = timedelta(days=1)
+"""How far ahead of this machine's clock the newest advisory may be."""
+# What a program needs of the operator's shell to reach a service on the network.
+NETWORK = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "REQUESTS_CA_BUNDLE")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Advisories that can be asked: pip-audit's arguments and settings for it, and what a report says of it.
+
+    `newest` is when the latest advisory was modified; None for a service, which is asked as it stands now.
+    """
+
+    arguments: Sequence[str]
+    description: str
+    settings: Mapping[str, str]
+    newest: datetime | None = None
+
+    def doubt(self, now: datetime, limit: timedelta) -> str:
+        """Why that nothing was found here would mean nothing; empty when there is no reason."""
+        if self.newest is None:
+            return ""
+        age = now - self.newest
+        if age < -SKEW:
+            return f"{self.description}: the newest is dated {self.newest:%Y-%m-%d}, which has not come yet"
+        if age > limit:
+            return f"{self.description}: the newest is {age.days} days old, at most {limit.days} are allowed"
+        return ""
+
+
+@contextlib.contextmanager
+def open_source(
+    setting: str, *, repository: Path, python: Path, logs: Path, environ: Mapping[str, str]
+) -> Iterator[Source]:
+    """Yield the source: `service`, `osv`, or a mirror's directory, relative to the repository, served meanwhile.
+
+    Raises Inconclusive or ProcessError where there are no usable advisories.
+    """
+    if setting in {SERVICE, OSV}:
+        settings = {name: environ[name] for name in NETWORK if name in environ}
+        which = "pypi" if setting == SERVICE else "osv"
+        yield Source(("--vulnerability-service", which), f"advisories: {setting}, asked as it stands", settings)
+        return
+    directory = repository / setting
+    if not directory.is_dir():
+        raise Inconclusive(f"there is no directory of advisories at {setting}")
+    command = Command("mirror", (str(python), str(MIRROR), str(directory)), child_environment({}, environ), repository)
+    with running(command, logs=logs) as child:
+        ready = child.wait_for_event("ready", seconds=READY_SECONDS)
+        newest = datetime.fromisoformat(ready["newest"]).astimezone(UTC)
+        yield Source(
+            ("--vulnerability-service", "osv", "--osv-url", f"http://127.0.0.1:{ready['port']}/v1/query"),
+            f"advisories: the {ready['advisories']} of {directory.name}, up to {newest:%Y-%m-%d}",
+            {},
+            newest,
+        )

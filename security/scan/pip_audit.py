@@ -1,0 +1,156 @@
+"""pip-audit: known vulnerabilities of what is locked.
+
+Where the service knows nothing of a package it passes over it, prints that there are no vulnerabilities, and exits 0; a
+crash exits 1 like a finding. So every pin must be among its answers, none passed over, and a version of which everybody
+knows that it is vulnerable must be found so in the same run.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from harness.errors import Inconclusive
+from harness.verdict import Severity
+from security.advisories.source import Source, open_source
+from security.findings import Found
+from security.scan.locks import Pin, read_locks
+from security.scan.scanner import Judgement, Output, Reply, Scene, Task, parse, require_exit
+
+CANARY = ("jinja2", "2.4.1")
+ANSWER_SECONDS = 15
+
+
+class Vulnerability(Reply):
+    """A known vulnerability of one version."""
+
+    id: str
+    fix_versions: list[str]
+    aliases: list[str]
+
+
+class Dependency(Reply):
+    """One of pip-audit's answers; `skip_reason` where it has none."""
+
+    name: str
+    version: str | None = None
+    vulns: list[Vulnerability] | None = None
+    skip_reason: str | None = None
+
+
+class Report(Reply):
+    """pip-audit's JSON report."""
+
+    dependencies: list[Dependency]
+
+
+@dataclass(frozen=True)
+class PipAudit:
+    """The scanner of dependencies. `advisories` is ops.toml's setting, `limit` how old they may be at `now`."""
+
+    advisories: str
+    limit: timedelta
+    now: datetime
+    name: str = "dependencies"
+    title: str = "pip-audit knows of no vulnerability in what is locked"
+    program: str = "pip-audit"
+
+    def prepare(self, scene: Scene, stack: ExitStack) -> Task:
+        """See `Scanner`. Whatever machine a pin is for, it is asked for."""
+        pins = read_locks(scene.repository)
+        source = stack.enter_context(
+            open_source(
+                self.advisories,
+                repository=scene.repository,
+                python=scene.programs / "python",
+                logs=scene.scratch / "mirror",
+                environ=scene.environ,
+            )
+        )
+        asked = scene.scratch / "asked.txt"
+        asked.write_text("".join(f"{line}\n" for line in spell({(pin.name, pin.version) for pin in pins} | {CANARY})))
+        doubt = source.doubt(self.now, self.limit)
+        return Task(
+            arguments=(
+                *("--requirement", str(asked), "--no-deps", "--disable-pip"),
+                *("--format", "json", "--aliases", "on", "--desc", "off", "--progress-spinner", "off"),
+                # A cache of its own: what another run was told is not what is true now.
+                *("--cache-dir", str(scene.scratch / "cache"), "--timeout", str(ANSWER_SECONDS)),
+                *source.arguments,
+            ),
+            directory=scene.scratch,
+            judge=lambda output: judge(output, pins, source, doubt),
+            settings=source.settings,
+        )
+
+
+def spell(wanted: Iterable[tuple[str, str]]) -> list[str]:
+    """NAME==VERSION for each, in which no two have the same name: the second version of `jinja2` is that of `Jinja2`.
+
+    pip-audit refuses two versions of one name, but takes names as they are written, and asks for them normalised.
+    Raises Inconclusive where a name has too few letters for its versions.
+    """
+    versions: dict[str, list[str]] = defaultdict(list)
+    for name, version in sorted(wanted):
+        versions[name].append(version)
+    lines = []
+    for name, each in versions.items():
+        spellings = [name[:count].upper() + name[count:] for count in range(len(name) + 1)]
+        spellings = list(dict.fromkeys(spellings))
+        if len(spellings) < len(each):
+            raise Inconclusive(f"{name} is locked in {len(each)} versions, too many to ask for")
+        lines += [f"{spelling}=={version}" for spelling, version in zip(spellings, each, strict=False)]
+    return lines
+
+
+def judge(output: Output, pins: Sequence[Pin], source: Source, doubt: str) -> Judgement:
+    """What pip-audit's answers come to. Raises Inconclusive where one is missing, or was no answer."""
+    require_exit(output, (0, 1))
+    report = parse(Report, output)
+    if passed_over := [each for each in report.dependencies if each.skip_reason is not None or each.vulns is None]:
+        first = passed_over[0]
+        raise Inconclusive(
+            f"{len(passed_over)} of {len(report.dependencies)} dependencies were passed over, {first.name} among them: "
+            f"{first.skip_reason}"
+        )
+    known = {(each.name, each.version): each.vulns or [] for each in report.dependencies}
+    places: dict[tuple[str, str], list[Pin]] = defaultdict(list)
+    for pin in pins:
+        places[pin.name, pin.version].append(pin)
+    if missing := [name for name in places if name not in known]:
+        raise Inconclusive(
+            f"{len(missing)} of {len(places)} dependencies have no answer, {'=='.join(missing[0])} first"
+        )
+    return Judgement(
+        findings=tuple(_findings(places, known)),
+        examined=len(places),
+        canary_seen=bool(known.get(CANARY)),
+        evidence=(
+            f"{len(places)} distributions of {len({pin.path for pin in pins})} locks ({len(pins)} pins)",
+            source.description,
+        ),
+        doubt=doubt,
+    )
+
+
+def _findings(
+    places: Mapping[tuple[str, str], Sequence[Pin]], known: Mapping[tuple[str, str | None], Sequence[Vulnerability]]
+) -> Iterable[Found]:
+    for (name, version), pins in places.items():
+        for each in known[name, version]:
+            ids = sorted({each.id, *each.aliases})
+            # The same one whichever source was asked, where it has a CVE.
+            main = next((one for one in ids if one.startswith("CVE-")), each.id)
+            fixed = f"fixed in {', '.join(each.fix_versions)}" if each.fix_versions else "no version has it fixed"
+            locks = ", ".join(pin.path for pin in pins)
+            yield Found(
+                rule=main,
+                rule_class=main,
+                severity=Severity.HIGH,
+                message=f"{name} {version} has {main}; {fixed}; locked in {locks}",
+                path=pins[0].path,
+                line=pins[0].line,
+                subject=f"{name} {main}",
+                references=tuple(ids),
+            )
