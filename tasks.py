@@ -5,6 +5,11 @@ from invoke.collection import Collection
 import backups.tasks
 import harness.tasks
 import perf.tasks
+import security.tasks
 
-namespace = Collection(*harness.tasks.namespace.tasks.values(), *perf.tasks.namespace.tasks.values())
+namespace = Collection(
+    *harness.tasks.namespace.tasks.values(),
+    *security.tasks.namespace.tasks.values(),
+    *perf.tasks.namespace.tasks.values(),
+)
 namespace.add_collection(backups.tasks.namespace)

@@ -18,7 +18,7 @@ from pydantic import AfterValidator, AnyHttpUrl, BaseModel, ConfigDict, Field, V
 from harness.errors import UsageError
 
 LOCAL = "local"
-TABLES = ("load", "nightly", "reports", "targets")
+TABLES = ("audit", "load", "nightly", "reports", "targets")
 """The name of every table there is, whoever owns its model."""
 
 T = TypeVar("T", bound="Table")

@@ -22,7 +22,7 @@ SHARED = {
     "inconclusive (exit code 3)",
 }
 """What --help says of the options that jobs have in common."""
-REPEATABLE = ("allow_inconclusive", "path")
+REPEATABLE = ("allow_inconclusive", "only", "path")
 
 
 def command(name: str, **help_: str) -> Callable[[Callable[..., int]], Task[Callable[..., None]]]:

@@ -63,8 +63,9 @@ class Advisories:
 
 def _parse(name: str, text: str) -> Advisory:
     # Every scalar stays the text that it is: a version 1.10 must not become the number 1.1, nor a time an object.
+    loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)(text)
     try:
-        advisory = yaml.load(text, getattr(yaml, "CBaseLoader", yaml.BaseLoader))  # noqa: S506 -- makes nothing but text, lists and maps
+        advisory = loader.get_single_data()
     except yaml.YAMLError as error:
         raise ValueError(f"{name} is no YAML: {' '.join(str(error).split())}") from None
     if not isinstance(advisory, dict) or not isinstance(advisory.get("affected"), list):

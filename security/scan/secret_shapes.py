@@ -13,53 +13,48 @@ from detect_secrets.plugins.keyword import KeywordDetector
 
 # Digests that package managers write into their locks.
 _DIGEST = re.compile(r"--hash=sha256:|\"integrity\": \"sha(256|384|512)-|\bsha256:[0-9a-f]{64}")
+_PLACEHOLDER = re.compile(r"(?i)your[-_ ]")
 
 
-class QuartermasterKey(RegexBasedDetector):
-    """A tenant's key of this server (server/tenancy/keys.py)."""
-
-    secret_type = "Quartermaster tenant key"
-    denylist = (re.compile(r"(?<![A-Za-z0-9])qm_[a-z2-7]{16}\.[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])"),)
-
-
-class ModernToken(RegexBasedDetector):
-    """A token of a service that writes its kind in front, in a shape that detect-secrets' own detectors do not know."""
-
-    secret_type = "Token of a known service"
-    denylist = tuple(
-        re.compile(rf"(?<![A-Za-z0-9_-]){shape}")
-        for shape in (
-            r"github_pat_[A-Za-z0-9]{22}_[A-Za-z0-9]{59}",
-            r"gl(?:pat|ptt|rt|cbt|dt|ft|soat|agent|oas|imt)-[A-Za-z0-9_-]{20,}",
-            r"sk-ant-[a-z0-9]+-[A-Za-z0-9_-]{80,}",
-            r"sk-(?:proj|svcacct|admin)-[A-Za-z0-9_-]{40,}",
-            r"hf_[A-Za-z]{34}",
-            r"npm_[A-Za-z0-9]{36}",
-            r"dckr_(?:pat|oat)_[A-Za-z0-9_-]{27,}",
-            r"AIza[A-Za-z0-9_-]{35}",
-            r"GOCSPX-[A-Za-z0-9_-]{28}",
-            r"xapp-\d-[A-Z0-9]+-\d+-[a-f0-9]{64}",
-            r"(?:sk|rk)_(?:live|test)_[A-Za-z0-9]{24,}",
-            r"whsec_[A-Za-z0-9+/=]{32,}",
-            r"shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}",
-            r"do[opr]_v1_[a-f0-9]{64}",
-            r"dapi[a-f0-9]{32}(?![a-f0-9])",
-            r"glsa_[A-Za-z0-9]{32}_[a-f0-9]{8}",
-            r"hv[sbr]\.[A-Za-z0-9_-]{24,}",
-            r"lin_api_[A-Za-z0-9]{40}",
-            r"ntn_[A-Za-z0-9]{46}",
-            r"sntry[su]_[A-Za-z0-9+/=_-]{40,}",
-            r"tskey-(?:auth|api|client)-[A-Za-z0-9]+-[A-Za-z0-9]{20,}",
-            r"AGE-SECRET-KEY-1[A-Z0-9]{58}",
-        )
-    )
+def _detector(name: str, kind: str, *shapes: str) -> type:
+    """A detector whose findings are of this kind: text of one of the shapes, with no letter or digit before it."""
+    patterns = tuple(re.compile(rf"(?<![A-Za-z0-9_-]){shape}") for shape in shapes)
+    return type(name, (RegexBasedDetector,), {"secret_type": kind, "denylist": patterns})
 
 
-class EncryptedPrivateKey(RegexBasedDetector):
-    """A private key under a passphrase: better than none, and still not for a repository."""
-
-    secret_type = "Encrypted private key"
-    denylist = (re.compile("BEGIN " + "ENCRYPTED PRIVATE KEY"),)
+# server/tenancy/keys.py makes them.
+QuartermasterKey = _detector(
+    "QuartermasterKey", "Quartermaster tenant key", r"qm_[a-z2-7]{16}\.[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])"
+)
+# Under a passphrase: better than none, and still not for a repository.
+EncryptedPrivateKey = _detector("EncryptedPrivateKey", "Encrypted private key", "BEGIN ENCRYPTED" + " PRIVATE KEY")
+# Services that write in front what it is, in shapes that detect-secrets' own detectors do not know.
+ModernToken = _detector(
+    "ModernToken",
+    "Token of a known service",
+    r"github_pat_[A-Za-z0-9]{22}_[A-Za-z0-9]{59}",
+    r"gl(?:pat|ptt|rt|cbt|dt|ft|soat|agent|oas|imt)-[A-Za-z0-9_-]{20,}",
+    r"sk-ant-[a-z0-9]+-[A-Za-z0-9_-]{80,}",
+    r"sk-(?:proj|svcacct|admin)-[A-Za-z0-9_-]{40,}",
+    r"hf_[A-Za-z]{34}",
+    r"npm_[A-Za-z0-9]{36}",
+    r"dckr_(?:pat|oat)_[A-Za-z0-9_-]{27,}",
+    r"AIza[A-Za-z0-9_-]{35}",
+    r"GOCSPX-[A-Za-z0-9_-]{28}",
+    r"xapp-\d-[A-Z0-9]+-\d+-[a-f0-9]{64}",
+    r"(?:sk|rk)_(?:live|test)_[A-Za-z0-9]{24,}",
+    r"whsec_[A-Za-z0-9+/=]{32,}",
+    r"shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}",
+    r"do[opr]_v1_[a-f0-9]{64}",
+    r"dapi[a-f0-9]{32}(?![a-f0-9])",
+    r"glsa_[A-Za-z0-9]{32}_[a-f0-9]{8}",
+    r"hv[sbr]\.[A-Za-z0-9_-]{24,}",
+    r"lin_api_[A-Za-z0-9]{40}",
+    r"ntn_[A-Za-z0-9]{46}",
+    r"sntry[su]_[A-Za-z0-9+/=_-]{40,}",
+    r"tskey-(?:auth|api|client)-[A-Za-z0-9]+-[A-Za-z0-9]{20,}",
+    r"AGE-SECRET-KEY-1[A-Z0-9]{58}",
+)
 
 
 def is_wrong_guess(secret: str, line: str, plugin: BasePlugin) -> bool:
@@ -68,6 +63,7 @@ def is_wrong_guess(secret: str, line: str, plugin: BasePlugin) -> bool:
         return False
     return bool(
         _DIGEST.search(line)
+        or _PLACEHOLDER.match(secret)
         or heuristic.is_indirect_reference(line)
         or heuristic.is_likely_id_string(secret, line, plugin)
         or heuristic.is_not_alphanumeric_string(secret)

@@ -31,6 +31,7 @@ CHECKOUT = (
     "requirements",
     "harness",
     "server",
+    "security",
     "perf",
     "backups",
 )

@@ -1,0 +1,135 @@
+"""The whole job on a small repository: exit codes, what is waived, what is left out, and what no report ever holds."""
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from security.job import Options, run_audit
+from tests.integration.security.test_dependencies_scanner import advise, lock
+
+Audit = Callable[..., int]
+BAD = "import subprocess\n\n\ndef go(words):\n    subprocess.call(words, shell=True)\n"
+POLICY = '[audit]\nadvisories = "{}"\n'
+
+
+@pytest.fixture
+def repository(project: Path, tmp_path: Path) -> Path:
+    """The clean project under git, with a lock, and advisories of today."""
+    subprocess.run(["git", "init", "--quiet", str(project)], check=True)
+    lock(project, "server.txt", "jinja2==3.1.6")
+    today = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S+00:00")
+    advise(tmp_path / "advisories", "jinja2", "2.7.2", modified=today)
+    (project / "ops.toml").write_text(POLICY.format(tmp_path / "advisories"))
+    (project / ".gitignore").write_text("/reports/\n")
+    return project
+
+
+@pytest.fixture
+def audit(repository: Path, programs: Path) -> Audit:
+    """Audit the repository with the options given."""
+
+    def run(
+        *, only: tuple[str, ...] = (), fail_on: str = "", allow: tuple[str, ...] = (), where: Path = programs
+    ) -> int:
+        return run_audit(
+            Options(only, fail_on),
+            repository=repository,
+            environ=os.environ,
+            allow_inconclusive=allow,
+            programs=where,
+        )
+
+    return run
+
+
+def checks(repository: Path) -> dict[str, dict[str, Any]]:
+    record = json.loads((repository / "reports" / "latest-audit" / "record.json").read_text())
+    return {check["id"]: check for check in record["checks"]}
+
+
+def statuses(repository: Path) -> dict[str, str]:
+    return {name: check["status"] for name, check in checks(repository).items()}
+
+
+def waive(repository: Path, fingerprint: str) -> None:
+    expires = datetime.now(UTC).date() + timedelta(days=30)
+    (repository / "waivers.toml").write_text(
+        f'[[waiver]]\nid = "{fingerprint}"\njob = "audit"\nreason = "a test"\nowner = "tests"\nexpires = {expires}\n'
+    )
+
+
+def test_a_clean_repository_passes_and_the_record_says_what_was_looked_at(audit: Audit, repository: Path) -> None:
+    assert audit() == 0
+    assert statuses(repository) == {"code": "passed", "secrets": "passed", "dependencies": "passed"}
+    assert "advisories: the 1 of advisories" in checks(repository)["dependencies"]["evidence"][1]
+
+
+def test_findings_fail_from_the_severity_asked_for(audit: Audit, repository: Path) -> None:
+    (repository / "package" / "run.py").write_text(BAD)
+    assert audit(only=("code",)) == 1
+    (finding, *_) = checks(repository)["code"]["findings"]
+    assert (finding["rule"], finding["location"]) == ("B602", "package/run.py:5")
+    assert audit(only=("code",), fail_on="critical") == 0
+    assert statuses(repository)["code.below"] == "not_applicable"
+
+
+def test_a_waiver_holds_when_lines_move_and_fails_when_nothing_needs_it(audit: Audit, repository: Path) -> None:
+    code = repository / "package" / "run.py"
+    code.write_text(BAD)
+    assert audit(only=("code",)) == 1
+    waive(repository, checks(repository)["code"]["findings"][0]["fingerprint"])
+    code.write_text(f'"""Moved."""\n\n{BAD}')
+    assert audit() == 0
+    assert statuses(repository)["code"] == "waived"
+    code.unlink()
+    assert audit() == 1
+    assert statuses(repository)["waivers"] == "failed"
+
+
+def test_without_advisories_it_is_inconclusive_unless_that_is_allowed(
+    audit: Audit, repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (repository / "ops.toml").write_text(POLICY.format("nowhere"))
+    assert audit() == 3
+    assert audit(allow=("dependencies",)) == 0
+    assert "NOT CHECKED\n  dependencies:" in capsys.readouterr().out
+    for name in ("report.md", "report.html"):
+        assert "NOT CHECKED" in (repository / "reports" / "latest-audit" / name).read_text()
+
+
+def test_what_is_left_out_is_listed(audit: Audit, repository: Path) -> None:
+    assert audit(only=("code", "secrets")) == 0
+    assert checks(repository)["dependencies"]["reason"] == "left out: --only names code, secrets"
+
+
+def test_without_any_scanner_nothing_passes(audit: Audit, repository: Path, tmp_path: Path) -> None:
+    assert audit(where=tmp_path / "nothing" / "bin") == 3
+    assert set(statuses(repository).values()) == {"inconclusive"}
+
+
+def test_files_that_git_cannot_list_are_inconclusive(audit: Audit, repository: Path) -> None:
+    (repository / ".git" / "HEAD").write_text("nonsense")
+    assert audit() == 3
+    assert "git cannot list the files" in checks(repository)["run"]["reason"]
+
+
+def test_no_report_and_no_output_repeats_a_secret(
+    audit: Audit, repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    token = "npm" + "_" + "aB3dE6gH9jaB3dE6gH9jaB3dE6gH9jaB3dE6"
+    password = "correct-horse-7battery"
+    (repository / "package" / "login.py").write_text(f'PASSWORD = "{password}"\ngo(key="{token}")\n')
+    assert audit() == 1
+    said = capsys.readouterr()
+    texts = [said.out, said.err]
+    texts += [path.read_text() for path in (repository / "reports").rglob("*") if path.is_file()]
+    assert len(texts) > 5
+    assert not [text for text in texts if token in text or password in text]
+    assert {each["location"] for each in checks(repository)["secrets"]["findings"]} == {"package/login.py:2"}
+    assert checks(repository)["code"]["findings"][0]["message"].endswith("(also Secret Keyword)")
