@@ -20,6 +20,8 @@ from security.scan.scanner import Judgement, Output, Reply, Scene, Task, parse, 
 
 CANARY = ("jinja2", "2.4.1")
 ANSWER_SECONDS = 15
+# What it only warns of: advisories that it has dropped.
+DROPPED = ("Unsupported OSV schema version", "is missing 'affected' list")
 
 
 class Vulnerability(Reply):
@@ -108,6 +110,8 @@ def judge(output: Output, pins: Sequence[Pin], source: Source, doubt: str) -> Ju
     """What pip-audit's answers come to. Raises Inconclusive where one is missing, or was no answer."""
     require_exit(output, (0, 1))
     report = parse(Report, output)
+    if any(warning in output.stderr for warning in DROPPED):
+        raise Inconclusive(f"pip-audit has dropped an advisory that it does not understand: {output.last_words}")
     if passed_over := [each for each in report.dependencies if each.skip_reason is not None or each.vulns is None]:
         first = passed_over[0]
         raise Inconclusive(

@@ -202,6 +202,17 @@ def test_a_missing_tool_is_inconclusive(scan_project: Scan, locked: Path, adviso
     assert error == "pip-audit is not installed in empty"
 
 
+def test_an_advisory_that_was_dropped_is_inconclusive(
+    scan_project: Scan, stand_in: StandIn, programs: Path, locked: Path, advisories: Path
+) -> None:
+    stand_in("python", f'exec {programs}/python "$@"')
+    warning = "WARNING:pip_audit._service.osv:Unsupported OSV schema version: 2.0"
+    chatty = stand_in("pip-audit", f'echo {shlex.quote(warning)} >&2; exec {programs}/pip-audit "$@"')
+    outcome = scan_project(scanner(advisories), stand_in=chatty)
+    assert outcome.judgement is None
+    assert "has dropped an advisory" in str(outcome.error)
+
+
 def answer(name: str, version: str, *vulnerabilities: str, **more: str) -> dict[str, object]:
     vulns = [{"id": each, "fix_versions": [], "aliases": []} for each in vulnerabilities]
     return {"name": name, "version": version, "vulns": vulns, **more}
