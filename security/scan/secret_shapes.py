@@ -18,7 +18,7 @@ _PLACEHOLDER = re.compile(r"(?i)your[-_ ]")
 
 def _detector(name: str, kind: str, *shapes: str) -> type:
     """A detector whose findings are of this kind: text of one of the shapes, with no letter or digit before it."""
-    patterns = tuple(re.compile(rf"(?<![A-Za-z0-9_-]){shape}") for shape in shapes)
+    patterns = tuple(re.compile(rf"(?<![A-Za-z0-9]){shape}") for shape in shapes)
     return type(name, (RegexBasedDetector,), {"secret_type": kind, "denylist": patterns})
 
 

@@ -1,5 +1,7 @@
 """detect-secrets, really run: every file is shown to be examined, no secret is repeated, trouble is never a pass."""
 
+import base64
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,11 +33,14 @@ TOKENS = {
 
 def test_it_stays_quiet_on_a_clean_project(scan_project: Scan, project: Path) -> None:
     (project / "requirements.txt").write_text(f"thing==1.0 \\\n    --hash=sha256:{'0123456789abcdef' * 4}\n")
+    digest = "sha512-" + base64.b64encode(hashlib.sha512(b"a package").digest()).decode()
+    (project / "package-lock.json").write_text(f'{{\n  "integrity": "{digest}"\n}}\n')
+    (project / "guide.md").write_text('    "api_key": "YOUR-API-KEY",\n    api_key = environ["API_KEY"]\n')
     outcome = scan_project(DetectSecrets())
     assert outcome.error is None
     assert outcome.judgement is not None
     assert outcome.judgement.findings == ()
-    assert outcome.judgement.examined == 4
+    assert outcome.judgement.examined == 6
     assert outcome.judgement.canary_seen
 
 
