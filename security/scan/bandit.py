@@ -120,7 +120,7 @@ def judge(output: Output, given: Sequence[str], canary: str) -> Judgement:
 
 
 def _found(result: Result) -> Found:
-    message = SECRET_RULES.get(result.test_id, result.issue_text)
+    message = SECRET_RULES.get(result.test_id, result.issue_text.rstrip("."))
     weakness = result.issue_cwe.id
     return Found(
         rule=result.test_id,

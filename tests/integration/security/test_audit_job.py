@@ -1,16 +1,22 @@
 """The whole job on a small repository: exit codes, what is waived, what is left out, and what no report ever holds."""
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
+from harness.repository import REPOSITORY
 from security.job import Options, run_audit
+from tests.integration.parts import Checkout
 from tests.integration.security.test_dependencies_scanner import advise, lock
 
 Audit = Callable[..., int]
@@ -133,3 +139,31 @@ def test_no_report_and_no_output_repeats_a_secret(
     assert not [text for text in texts if token in text or password in text]
     assert {each["location"] for each in checks(repository)["secrets"]["findings"]} == {"package/login.py:2"}
     assert checks(repository)["code"]["findings"][0]["message"].endswith("(also Secret Keyword)")
+
+
+def test_an_interruption_ends_every_scanner_and_leaves_no_copy(
+    checkout: Checkout, programs: Path, tmp_path: Path
+) -> None:
+    subprocess.run(["git", "init", "--quiet", str(checkout.folder)], check=True)
+    (checkout.folder / ".venv-audit").symlink_to(REPOSITORY / ".venv-audit")
+    (tmp_path / "scratch").mkdir()
+    with checkout.start("audit", environ={"TMPDIR": str(tmp_path / "scratch")}) as process:
+        deadline = time.monotonic() + 30
+        while not any("bin/detect-secrets" in command for command in commands_below(process.pid)):
+            assert time.monotonic() < deadline
+            assert process.poll() is None
+            time.sleep(0.01)
+        below = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert psutil.wait_procs(below, timeout=10)[1] == []
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def commands_below(pid: int) -> list[str]:
+    found = []
+    for child in psutil.Process(pid).children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            found.append(" ".join(child.cmdline()))
+    return found
