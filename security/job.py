@@ -13,7 +13,9 @@ from pydantic import JsonValue
 from harness.collector import Run
 from harness.config import load
 from harness.errors import Inconclusive, UsageError
+from harness.machine import read_revision
 from harness.run import run_job
+from harness.sbom import SBOM_NAME, SPECIFICATION, make_sbom
 from harness.verdict import Severity
 from harness.virtual_environment import prepare
 from harness.waivers import load_waivers
@@ -21,6 +23,7 @@ from security.findings import ORDER, read_lines
 from security.model import AuditTable
 from security.scan.bandit import Bandit
 from security.scan.detect_secrets import DetectSecrets
+from security.scan.locks import read_locks
 from security.scan.pip_audit import PipAudit
 from security.scan.run import report, scan
 from security.scan.scanner import Scanner, Scene
@@ -28,6 +31,9 @@ from security.scan.scanner import Scanner, Scene
 JOB = "audit"
 ENVIRONMENT = "audit"
 """The scanners' environment is .venv-audit, of requirements/audit.txt."""
+SBOM = "sbom"
+"""The id of the check that there is a bill of materials."""
+SERVER_LOCK = "requirements/server.txt"
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,7 @@ def run_audit(
         with tempfile.TemporaryDirectory(prefix="quartermaster-audit-") as scratch:
             scene = Scene(repository, list_files(repository), Path(scratch), found, environ)
             report(run, scan(chosen, scene), fail_on, read_lines(repository))
+        write_sbom(run, repository, now)
 
     arguments: dict[str, JsonValue] = {"only": list(options.only), "fail_on": fail_on.value}
     return run_job(
@@ -82,6 +89,18 @@ def run_audit(
         waivers=waivers,
         keep_runs=configuration.reports.keep,
     )
+
+
+def write_sbom(run: Run, repository: Path, now: datetime) -> None:
+    """Keep a bill of what the server's lock pins as an artifact of the run, in a check that says of how much."""
+    with run.check(SBOM, "What the server is made of is written down", severity=Severity.MEDIUM) as check:
+        pins = {(pin.name, pin.version) for pin in read_locks(repository) if pin.path == SERVER_LOCK}
+        if not pins:
+            raise Inconclusive(f"there is no {SERVER_LOCK}")
+        bill = make_sbom("quartermaster", read_revision(repository).commit or "unknown", pins, made=now)
+        run.artifact_path(SBOM_NAME).write_bytes(bill)
+        check.examined = len(pins)
+        check.evidence.append(f"{SBOM_NAME}: CycloneDX {SPECIFICATION}, {len(pins)} distributions of {SERVER_LOCK}")
 
 
 def catalogue(policy: AuditTable, now: datetime) -> tuple[Scanner, ...]:

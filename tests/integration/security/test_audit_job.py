@@ -13,6 +13,8 @@ from typing import Any
 
 import psutil
 import pytest
+from jsonschema import Draft7Validator
+from referencing import Registry, Resource
 
 from harness.repository import REPOSITORY
 from security.job import Options, run_audit
@@ -72,8 +74,25 @@ def waive(repository: Path, fingerprint: str) -> None:
 
 def test_a_clean_repository_passes_and_the_record_says_what_was_looked_at(audit: Audit, repository: Path) -> None:
     assert audit() == 0
-    assert statuses(repository) == {"code": "passed", "secrets": "passed", "dependencies": "passed"}
+    assert statuses(repository) == {"code": "passed", "secrets": "passed", "dependencies": "passed", "sbom": "passed"}
     assert "advisories: the 1 of advisories" in checks(repository)["dependencies"]["evidence"][1]
+
+
+def test_the_bill_of_materials_is_an_artifact_and_valid(audit: Audit, repository: Path, programs: Path) -> None:
+    lock(repository, "server.txt", "jinja2==3.1.6", "Some_Thing[extra]==2.0 ; sys_platform == 'nowhere'")
+    assert audit(only=("code",)) == 0
+    folder = repository / "reports" / "latest-audit"
+    record = json.loads((folder / "record.json").read_text())
+    assert [artifact["path"] for artifact in record["artifacts"]] == ["sbom.cdx.json"]
+    bill = json.loads((folder / "sbom.cdx.json").read_text())
+    assert [each["purl"] for each in bill["components"]] == ["pkg:pypi/jinja2@3.1.6", "pkg:pypi/some-thing@2.0"]
+    schemas = next(programs.parent.glob("lib/*/site-packages/cyclonedx/schema/_res"))
+    resources = [json.loads(path.read_text()) for path in schemas.glob("*.schema.json")]
+    registry = Registry().with_resources((each["$id"], Resource.from_contents(each)) for each in resources)
+    (schema,) = [each for each in resources if each["$id"].endswith("/bom-1.6.schema.json")]
+    validator = Draft7Validator(schema, registry=registry)
+    assert [error.message for error in validator.iter_errors(bill)] == []
+    assert [error.message for error in validator.iter_errors(bill | {"bomFormat": "another"})] != []
 
 
 def test_findings_fail_from_the_severity_asked_for(audit: Audit, repository: Path) -> None:
@@ -116,7 +135,9 @@ def test_what_is_left_out_is_listed(audit: Audit, repository: Path) -> None:
 
 def test_without_any_scanner_nothing_passes(audit: Audit, repository: Path, tmp_path: Path) -> None:
     assert audit(where=tmp_path / "nothing" / "bin") == 3
-    assert set(statuses(repository).values()) == {"inconclusive"}
+    scanned = {name: status for name, status in statuses(repository).items() if name != "sbom"}
+    assert set(scanned.values()) == {"inconclusive"}
+    assert audit(where=tmp_path / "nothing" / "bin", allow=("code", "secrets", "dependencies")) == 3
 
 
 def test_files_that_git_cannot_list_are_inconclusive(audit: Audit, repository: Path) -> None:
