@@ -99,23 +99,28 @@ class Bandit:
 
 
 def judge(output: Output, given: Sequence[str], canary: str) -> Judgement:
-    """What bandit's report on the `given` files comes to. Raises Inconclusive where it did not examine all of them."""
+    """What bandit's report on the `given` files comes to; a doubt where it did not examine all of them.
+
+    Raises Inconclusive where it is no evidence at all.
+    """
     require_exit(output, (0, 1))
     report = parse(Report, output)
+    doubt = ""
     if report.errors:
         first = report.errors[0]
         others = f" (and {len(report.errors) - 1} more)" if len(report.errors) > 1 else ""
-        raise Inconclusive(f"{first.filename.removeprefix('./')} could not be examined: {first.reason}{others}")
-    if missing := [path for path in given if path not in report.metrics]:
-        raise Inconclusive(f"{len(missing)} of {len(given)} files were not examined, {missing[0]} among them")
-    lines = sum(report.metrics[path].loc for path in given)
-    if lines == 0:
+        doubt = f"{first.filename.removeprefix('./')} could not be examined: {first.reason}{others}"
+    elif missing := [path for path in given if path not in report.metrics]:
+        doubt = f"{len(missing)} of {len(given)} files were not examined, {missing[0]} among them"
+    lines = sum(report.metrics[path].loc for path in given if path in report.metrics)
+    if lines == 0 and not doubt:
         raise Inconclusive(f"the {len(given)} files hold no line of code")
     return Judgement(
         findings=tuple(_found(result) for result in report.results if result.filename != canary),
         examined=len(given),
         canary_seen=any(each.filename == canary and each.test_id == CANARY_RULE for each in report.results),
         evidence=(f"{len(given)} files with {lines} lines of code",),
+        doubt=doubt,
     )
 
 

@@ -128,7 +128,7 @@ def plant_copies(repository: Path, files: Iterable[str], scratch: Path, key: str
 
 
 def judge(output: Output, plant: Plant, samples: Sequence[str]) -> Judgement:
-    """What detect-secrets' results on the copies come to. Raises Inconclusive where one was not examined."""
+    """What detect-secrets' results on the copies come to; a doubt where one was not examined."""
     require_exit(output, (0,))
     report = parse(Report, output)
     planted = hashlib.sha1(plant.key.encode(), usedforsecurity=False).hexdigest()
@@ -137,8 +137,8 @@ def judge(output: Output, plant: Plant, samples: Sequence[str]) -> Judgement:
         for path, found in report.results.items()
         if any(each.type == KEY_TYPE and each.hashed_secret == planted for each in found)
     }
-    if seen and (missed := [path for copy, path in plant.marked.items() if copy not in seen]):
-        raise Inconclusive(f"{len(missed)} of {len(plant.marked)} files were not examined, {missed[0]} among them")
+    missed = [path for copy, path in plant.marked.items() if copy not in seen]
+    doubt = f"{len(missed)} of {len(plant.marked)} files were not examined, {missed[0]} among them" if missed else ""
     originals = {**plant.marked, **plant.plain}
     findings = [
         _found(each, originals[copy])
@@ -149,7 +149,13 @@ def judge(output: Output, plant: Plant, samples: Sequence[str]) -> Judgement:
     evidence = [f"{len(plant.marked)} text files, with {len(report.plugins_used)} detectors"]
     if plant.left_out:
         evidence.append(f"no text, and so not examined: {', '.join(plant.left_out)}")
-    return Judgement(tuple(findings), examined=len(plant.marked), canary_seen=bool(seen), evidence=tuple(evidence))
+    return Judgement(
+        tuple(findings),
+        examined=len(seen),
+        canary_seen=bool(seen),
+        evidence=tuple(evidence),
+        doubt=doubt if seen else "",
+    )
 
 
 def _is_sample(secret: Secret, path: str, samples: Sequence[str]) -> bool:

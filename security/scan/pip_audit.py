@@ -72,7 +72,7 @@ class PipAudit:
         )
         asked = scene.scratch / "asked.txt"
         asked.write_text("".join(f"{line}\n" for line in spell({(pin.name, pin.version) for pin in pins} | {CANARY})))
-        doubt = source.doubt(self.now, self.limit)
+        age = source.doubt(self.now, self.limit)
         return Task(
             arguments=(
                 *("--requirement", str(asked), "--no-deps", "--disable-pip"),
@@ -82,7 +82,7 @@ class PipAudit:
                 *source.arguments,
             ),
             directory=scene.scratch,
-            judge=lambda output: judge(output, pins, source, doubt),
+            judge=lambda output: judge(output, pins, source, age),
             settings=source.settings,
         )
 
@@ -106,43 +106,46 @@ def spell(wanted: Iterable[tuple[str, str]]) -> list[str]:
     return lines
 
 
-def judge(output: Output, pins: Sequence[Pin], source: Source, doubt: str) -> Judgement:
-    """What pip-audit's answers come to. Raises Inconclusive where one is missing, or was no answer."""
+def judge(output: Output, pins: Sequence[Pin], source: Source, age: str) -> Judgement:
+    """What pip-audit's answers come to; a doubt where one is missing or was no answer, or of their `age`."""
     require_exit(output, (0, 1))
     report = parse(Report, output)
-    if any(warning in output.stderr for warning in DROPPED):
-        raise Inconclusive(f"pip-audit has dropped an advisory that it does not understand: {output.last_words}")
-    if passed_over := [each for each in report.dependencies if each.skip_reason is not None or each.vulns is None]:
-        first = passed_over[0]
-        raise Inconclusive(
-            f"{len(passed_over)} of {len(report.dependencies)} dependencies were passed over, {first.name} among them: "
-            f"{first.skip_reason}"
-        )
-    known = {(each.name, each.version): each.vulns or [] for each in report.dependencies}
+    known = {(each.name, each.version): each.vulns for each in report.dependencies if each.vulns is not None}
     places: dict[tuple[str, str], list[Pin]] = defaultdict(list)
     for pin in pins:
         places[pin.name, pin.version].append(pin)
-    if missing := [name for name in places if name not in known]:
-        raise Inconclusive(
-            f"{len(missing)} of {len(places)} dependencies have no answer, {'=='.join(missing[0])} first"
-        )
     return Judgement(
         findings=tuple(_findings(places, known)),
-        examined=len(places),
+        examined=len(places.keys() & known.keys()),
         canary_seen=bool(known.get(CANARY)),
         evidence=(
             f"{len(places)} distributions of {len({pin.path for pin in pins})} locks ({len(pins)} pins)",
             source.description,
         ),
-        doubt=doubt,
+        doubt=_gap(output, report, [each for each in places if each not in known]) or age,
     )
 
 
+def _gap(output: Output, report: Report, missing: Sequence[tuple[str, str]]) -> str:
+    """What pip-audit has not answered; empty where it has answered everything."""
+    if passed_over := [each for each in report.dependencies if each.vulns is None]:
+        return (
+            f"{len(passed_over)} of {len(report.dependencies)} dependencies were passed over, {passed_over[0].name} "
+            f"among them: {passed_over[0].skip_reason}"
+        )
+    if missing:
+        return f"{len(missing)} dependencies have no answer, {'=='.join(missing[0])} among them"
+    if any(warning in output.stderr for warning in DROPPED):
+        return f"pip-audit has dropped an advisory that it does not understand: {output.last_words}"
+    return ""
+
+
 def _findings(
-    places: Mapping[tuple[str, str], Sequence[Pin]], known: Mapping[tuple[str, str | None], Sequence[Vulnerability]]
+    places: Mapping[tuple[str, str], Sequence[Pin]],
+    known: Mapping[tuple[str, str | None], Sequence[Vulnerability]],
 ) -> Iterable[Found]:
     for (name, version), pins in places.items():
-        for each in known[name, version]:
+        for each in known.get((name, version), ()):
             ids = sorted({each.id, *each.aliases})
             # The same one whichever source was asked, where it has a CVE.
             main = next((one for one in ids if one.startswith("CVE-")), each.id)

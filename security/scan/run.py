@@ -21,6 +21,8 @@ from security.scan.scanner import Judgement, Output, Scanner, Scene, Task
 SECONDS = 300.0
 """How long a scan may take; the slowest needs a tenth of it."""
 POLL_SECONDS = 0.05
+DOUBT = "doubt"
+"""The last word of the id under which a doubt stands beside findings."""
 BELOW = "below"
 """The last word of the id under which findings are listed that are too mild to count."""
 
@@ -81,8 +83,10 @@ def report(run: Run, outcomes: Sequence[Outcome], fail_on: Severity, lines: Line
             check.examined = outcome.judgement.examined
             check.evidence.extend((*outcome.judgement.evidence, "what was planted was found"))
             check.findings.extend(_in_order(counted))
-            if outcome.judgement.doubt:
+            if outcome.judgement.doubt and not counted:
                 raise Inconclusive(outcome.judgement.doubt)
+        if counted and outcome.judgement and outcome.judgement.doubt:
+            _doubt(run, outcome.scanner, outcome.judgement.doubt)
         if mild := {name: each for name, each in found.items() if name not in counted}:
             run.add_check(_below(outcome.scanner, mild, fail_on))
 
@@ -118,11 +122,24 @@ def _evidence(each: _Scan, seconds: float) -> Judgement:
         raise Inconclusive(f"{each.scanner.program} did not finish within {seconds:g} s")
     stdout, stderr = (path.read_text("utf-8", errors="replace") for path in (each.child.stdout, each.child.stderr))
     judgement = each.task.judge(Output(exit_code, stdout, stderr))
-    if judgement.examined < 1:
-        raise Inconclusive(f"{each.scanner.program} examined nothing")
     if not judgement.canary_seen:
-        raise Inconclusive(f"{each.scanner.program} did not find what was planted: it would miss the same elsewhere")
+        missed = f"{each.scanner.program} did not find what was planted: it would miss the same elsewhere"
+        raise Inconclusive(judgement.doubt or missed)
+    if judgement.examined < 1:
+        raise Inconclusive(judgement.doubt or f"{each.scanner.program} examined nothing")
     return judgement
+
+
+def _doubt(run: Run, scanner: Scanner, doubt: str) -> None:
+    """A check of its own for the doubt, so that it stands when a waiver accepts what was found.
+
+    Where the scanner may be inconclusive, this may be.
+    """
+    name = f"{scanner.name}.{DOUBT}"
+    if scanner.name in run.allowed:
+        run.allowed.append(name)
+    with run.check(name, f"What {scanner.program} was asked to examine, it has examined"):
+        raise Inconclusive(doubt)
 
 
 def _below(scanner: Scanner, mild: Mapping[str, Found], fail_on: Severity) -> Check:

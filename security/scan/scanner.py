@@ -51,7 +51,8 @@ class Judgement:
     """What an output comes to.
 
     `examined` are files or dependencies, what was planted not counted; `canary_seen` is whether that was found. A
-    `doubt` says why that no more was found means nothing: what was found counts all the same.
+    `doubt` says why that no more was found means nothing (a file that could not be read, old data): what was found
+    counts all the same.
     """
 
     findings: tuple[Found, ...]

@@ -14,6 +14,11 @@ from security.scan.scanner import Scanner, Scene
 Scan = Callable[..., Outcome]
 
 
+def trouble(outcome: Outcome) -> str:
+    """What keeps the outcome from being a pass, whatever was found; empty where nothing does."""
+    return str(outcome.error) if outcome.judgement is None else outcome.judgement.doubt
+
+
 @pytest.fixture(scope="session")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the scanners' executables are."""

@@ -128,6 +128,17 @@ def test_without_advisories_it_is_inconclusive_unless_that_is_allowed(
         assert "NOT CHECKED" in (repository / "reports" / "latest-audit" / name).read_text()
 
 
+def test_a_waived_finding_does_not_hide_that_advisories_are_old(audit: Audit, repository: Path, tmp_path: Path) -> None:
+    advise(tmp_path / "old", "jinja2", "9", modified="2026-01-02 03:04:05+00:00")
+    (repository / "ops.toml").write_text(POLICY.format(tmp_path / "old"))
+    assert audit() == 1
+    waive(repository, checks(repository)["dependencies"]["findings"][0]["fingerprint"])
+    assert audit() == 3
+    assert statuses(repository)["dependencies"] == "waived"
+    assert statuses(repository)["dependencies.doubt"] == "inconclusive"
+    assert audit(allow=("dependencies",)) == 0
+
+
 def test_what_is_left_out_is_listed(audit: Audit, repository: Path) -> None:
     assert audit(only=("code", "secrets")) == 0
     assert checks(repository)["dependencies"]["reason"] == "left out: --only names code, secrets"

@@ -7,7 +7,7 @@ import pytest
 
 from harness.verdict import Severity
 from security.scan.bandit import Bandit
-from tests.integration.security.conftest import Scan
+from tests.integration.security.conftest import Scan, trouble
 
 StandIn = Callable[[str, str], Path]
 
@@ -66,8 +66,11 @@ def test_files_without_a_line_of_code_are_inconclusive(scan_project: Scan, proje
 
 def test_a_file_that_does_not_parse_is_inconclusive(scan_project: Scan, project: Path) -> None:
     (project / "package" / "broken.py").write_text("def (\n")
-    error = str(scan_project(Bandit()).error)
-    assert "package/broken.py could not be examined: syntax error" in error
+    (project / "package" / "run.py").write_text("import subprocess\nsubprocess.call('ls', shell=True)\n")
+    outcome = scan_project(Bandit())
+    assert "package/broken.py could not be examined: syntax error" in trouble(outcome)
+    assert outcome.judgement is not None
+    assert outcome.judgement.findings != ()
 
 
 def test_a_missing_tool_is_inconclusive(scan_project: Scan, tmp_path: Path) -> None:

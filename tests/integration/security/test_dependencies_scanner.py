@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from security.scan.pip_audit import PipAudit
-from tests.integration.security.conftest import Scan
+from tests.integration.security.conftest import Scan, trouble
 
 StandIn = Callable[[str, str], Path]
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -209,8 +209,7 @@ def test_an_advisory_that_was_dropped_is_inconclusive(
     warning = "WARNING:pip_audit._service.osv:Unsupported OSV schema version: 2.0"
     chatty = stand_in("pip-audit", f'echo {shlex.quote(warning)} >&2; exec {programs}/pip-audit "$@"')
     outcome = scan_project(scanner(advisories), stand_in=chatty)
-    assert outcome.judgement is None
-    assert "has dropped an advisory" in str(outcome.error)
+    assert "has dropped an advisory" in trouble(outcome)
 
 
 def answer(name: str, version: str, *vulnerabilities: str, **more: str) -> dict[str, object]:
@@ -225,9 +224,12 @@ SKIPPED = {"name": "jinja2", "skip_reason": "Dependency not found"}
     ("dependencies", "reason"),
     [
         ([SKIPPED, answer("weak-thing", "1.10")], "1 of 2 dependencies were passed over, jinja2 among them"),
-        ([answer("jinja2", "3.1.6"), answer("jinja2", "2.4.1", "PYSEC-1")], "1 of 2 dependencies have no answer"),
+        (
+            [answer("jinja2", "3.1.6"), answer("jinja2", "2.4.1", "PYSEC-1")],
+            "1 dependencies have no answer, weak-thing",
+        ),
         ([answer("jinja2", "3.1.6"), answer("weak-thing", "1.10")], "did not find what was planted"),
-        ([], "2 of 2 dependencies have no answer"),
+        ([], "2 dependencies have no answer"),
         ("none", "dependencies: Input should be a valid array"),
     ],
 )
@@ -243,5 +245,4 @@ def test_answers_that_are_no_evidence_are_inconclusive(
     stand_in("python", f'exec {programs}/python "$@"')
     said = shlex.quote(json.dumps({"dependencies": dependencies, "fixes": []}))
     outcome = scan_project(scanner(advisories), stand_in=stand_in("pip-audit", f"echo {said}"))
-    assert outcome.judgement is None
-    assert reason in str(outcome.error)
+    assert reason in trouble(outcome)

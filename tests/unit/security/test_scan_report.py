@@ -80,10 +80,17 @@ def test_what_two_scanners_found_counts_once(run: Run) -> None:
 def test_a_doubt_is_inconclusive_and_what_was_found_counts_all_the_same(run: Run) -> None:
     report(run, [outcome("clean", doubt="too old"), outcome("dirty", found(Severity.HIGH, 1), doubt="too old")],
            Severity.MEDIUM, lines)  # fmt: skip
-    clean, dirty = run.checks
+    clean, dirty, doubt = run.checks
     assert (clean.status, clean.reason) == (CheckStatus.INCONCLUSIVE, "too old")
     assert (dirty.status, len(dirty.findings)) == (CheckStatus.FAILED, 1)
-    assert dirty.reason == "1 found; the first: message 1; it could not go on: too old"
+    assert (doubt.id, doubt.status, doubt.reason) == ("dirty.doubt", CheckStatus.INCONCLUSIVE, "too old")
+    assert run.allowed == []
+
+
+def test_where_a_scanner_may_be_inconclusive_its_doubt_may_be(run: Run) -> None:
+    run.allowed.append("dirty")
+    report(run, [outcome("dirty", found(Severity.HIGH, 1), doubt="too old")], Severity.MEDIUM, lines)
+    assert run.allowed == ["dirty", "dirty.doubt"]
 
 
 def test_what_kept_a_scan_from_looking_is_its_reason(run: Run) -> None:
