@@ -29,6 +29,7 @@ from server.retention import Retention
 from server.settings import Settings
 from server.storage.database import Database
 from server.storage.disk import DiskReserve
+from server.storage.statements import log_statements
 from server.telemetry.logging import AccessLog, Logger
 from server.telemetry.metrics import Metrics
 from server.tenancy.stores import Stores
@@ -86,6 +87,8 @@ def build_parts(settings: Settings, logger: Logger, *, obey_brakes: bool = True)
     """Everything behind the protocol. Nothing is opened yet. An operator's own writes do not obey the brakes."""
     metrics = Metrics(__version__, settings.environment)
     database = Database(settings.database_url, metrics)
+    if settings.statement_log is not None:
+        log_statements(database.engine.sync_engine, settings.statement_log)
     vault = Vault(*settings.master_keys_bytes)
     brakes = (Brakes if obey_brakes else NoBrakes)(database, cap=settings.destructive_cap_per_hour)
     tenants, stores = Tenants(database, vault, brakes, metrics), Stores(database, vault)

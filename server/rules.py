@@ -196,6 +196,11 @@ PRODUCTION: Final = (
         "must be one that key create printed",
         lambda settings: settings.tenant_key is not None and _is_written(settings.tenant_key.get_secret_value()),
     ),
+    Rule(
+        "statement_log",
+        "must not be set in production: it holds what tenants store",
+        lambda settings: settings.statement_log is not None,
+    ),
     Rule("log_level", "must not be debug in production", lambda settings: settings.log_level == "debug"),
     Rule(
         "orderdesk_base_url",

@@ -102,6 +102,9 @@ class Settings(BaseModel):
     client_timeout_seconds: int = Field(
         60, ge=1, le=3600, description="How long clients wait for an answer; told here to be checked"
     )
+    statement_log: Path | None = Field(
+        None, description="File that gets every SQL statement with its parameters, to audit them; refused in production"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged")
 
     @property

@@ -167,6 +167,7 @@ def test_production_tells_all_that_it_refuses_at_once() -> None:
         "RATE_LIMIT_RPM": "1000000",
         "DESTRUCTIVE_CAP_PER_HOUR": "1000000",
         "DISK_RESERVE_BYTES": "1",
+        "STATEMENT_LOG": "/tmp/statements.jsonl",
     }
     assert refused({**PRODUCTION_ENVIRONMENT, **broken}) == sorted(broken)
     assert {rule.setting.upper() for rule in PRODUCTION} == set(broken)
