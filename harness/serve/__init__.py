@@ -164,7 +164,7 @@ def _ensure_store(client: Client, sandbox: Sandbox) -> None:
         if not probe.is_error:
             return
         client.call_tool("stores_delete", {"store_identifier": sandbox.store_id})
-    register_store(client, sandbox)
+    register_store(client, sandbox.accounts[0])
 
 
 def _introduction(url: str, key: str, sandbox: Sandbox, options: Options, logs: Path) -> str:

@@ -12,7 +12,7 @@ from harness.config import LOCAL
 from harness.errors import HarnessError
 from harness.record import Target
 from harness.targets.model import LocalTarget
-from harness.targets.sandbox import Sandbox, start_sandbox
+from harness.targets.sandbox import Account, start_sandbox
 from harness.targets.server import create_tenant, run_server_command, server_environment, serving
 
 STORE_NAME = "Sandbox"
@@ -25,6 +25,7 @@ def start_local(
     environ: Mapping[str, str],
     settings: Mapping[str, str] | None = None,
     orders: int = 200,
+    stores: int = 1,
     seed: int = 1,
     python: Path | None = None,
 ) -> Iterator[LocalTarget]:
@@ -37,7 +38,7 @@ def start_local(
     """
     with (
         tempfile.TemporaryDirectory(prefix="quartermaster-") as state,
-        start_sandbox(logs=logs, environ=environ, orders=orders, seed=seed) as sandbox,
+        start_sandbox(logs=logs, environ=environ, orders=orders, stores=stores, seed=seed) as sandbox,
     ):
         given = {
             "DATABASE_URL": f"sqlite:///{state}/app.db",
@@ -53,7 +54,7 @@ def start_local(
         with serving(environment=environment, logs=logs, python=python) as served:
             url = f"{served.base_url}/mcp"
             with connect(url, key) as client:
-                register_store(client, sandbox)
+                register_store(client, sandbox.accounts[0])
                 release = client.release
             yield LocalTarget(
                 target=Target(name=LOCAL, url=url, production=False, release=release),
@@ -70,10 +71,10 @@ def start_local(
             )
 
 
-def register_store(client: Client, sandbox: Sandbox) -> None:
-    """Give the client's tenant the sandbox's store, as its active one. Raises HarnessError when a tool refuses."""
-    store = {"store_id": sandbox.store_id, "api_key": sandbox.api_key, "store_name": STORE_NAME}
-    for name, arguments in (("stores_register", store), ("stores_use_store", {"identifier": sandbox.store_id})):
+def register_store(client: Client, account: Account) -> None:
+    """Give the client's tenant a sandbox's store, as its active one. Raises HarnessError when a tool refuses."""
+    store = {"store_id": account.store_id, "api_key": account.api_key, "store_name": STORE_NAME}
+    for name, arguments in (("stores_register", store), ("stores_use_store", {"identifier": account.store_id})):
         outcome = client.call_tool(name, arguments)
         if outcome.is_error:
             raise HarnessError(f"{name} was refused: {outcome.text}")

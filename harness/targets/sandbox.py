@@ -13,13 +13,30 @@ READY_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
-class Sandbox:
-    """A running sandbox: where it answers, the credentials of its one store, and its process."""
+class Account:
+    """One store of a sandbox, and the key that opens it."""
 
-    base_url: str
     store_id: str
     api_key: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A running sandbox: where it answers, the credentials of its stores (of the first by name), and its process."""
+
+    base_url: str
+    accounts: tuple[Account, ...]
     process: ChildProcess
+
+    @property
+    def store_id(self) -> str:
+        """The first store's id."""
+        return self.accounts[0].store_id
+
+    @property
+    def api_key(self) -> str:
+        """The first store's key."""
+        return self.accounts[0].api_key
 
     @property
     def api_url(self) -> str:
@@ -34,19 +51,18 @@ class Sandbox:
 
 @contextlib.contextmanager
 def start_sandbox(
-    *, logs: Path, environ: Mapping[str, str], orders: int = 200, seed: int = 1, name: str = "sandbox"
+    *, logs: Path, environ: Mapping[str, str], orders: int = 200, stores: int = 1, seed: int = 1, name: str = "sandbox"
 ) -> Iterator[Sandbox]:
-    """Yield a sandbox on a free port that holds `orders` orders, the same ones for the same seed.
+    """Yield a sandbox on a free port whose stores hold `orders` orders each, the same ones for the same seed.
 
     Raises ProcessError when it does not come up.
     """
-    options = ("--port", "0", "--orders", str(orders), "--seed", str(seed))
+    options = ("--port", "0", "--orders", str(orders), "--stores", str(stores), "--seed", str(seed))
     arguments = (sys.executable, "-m", "harness.sandbox", *options)
     with running(Command(name, arguments, child_environment({}, environ), REPOSITORY), logs=logs) as process:
         event = process.wait_for_event("sandbox.listening", seconds=READY_SECONDS)
         yield Sandbox(
             base_url=f"http://{event['host']}:{event['port']}",
-            store_id=event["store_id"],
-            api_key=event["api_key"],
+            accounts=tuple(Account(each["store_id"], each["api_key"]) for each in event["stores"]),
             process=process,
         )

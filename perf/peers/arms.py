@@ -54,7 +54,7 @@ def new_tenant_arm(target: LocalTarget) -> Arm:
     """Return an arm on the local target for a tenant of its own, whose calls are answered from the cache."""
     key = target.new_tenant("peers")
     with connect(target.url, key) as client:
-        register_store(client, target.sandbox)
+        register_store(client, target.sandbox.accounts[0])
         owner = client.call_tool("tenant_use_master_key", {"master_key": key}).structured or {}
         listed = client.call_tool("orders_list", {"limit": ORDERS}).structured or {}
         calls = []

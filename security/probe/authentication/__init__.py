@@ -1,0 +1,1 @@
+"""Probes of authentication: who is let in."""

@@ -1,0 +1,82 @@
+"""Bytes to a server as they are, and whatever comes back: for requests that no HTTP client would send."""
+
+import contextlib
+import socket
+import ssl
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from harness.client.errors import NoAnswerError
+from security.probe.site import SECONDS, Site, Tenant
+
+MOST_BYTES = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class RawAnswer:
+    """What came back: every byte, and whether the server closed the connection."""
+
+    data: bytes
+    closed: bool
+
+    @property
+    def status(self) -> int | None:
+        """The status of the first response; None where there is none."""
+        first = self.data.split(b"\r\n", 1)[0].split(b" ")
+        return int(first[1]) if len(first) > 1 and first[0].startswith(b"HTTP/") and first[1].isdigit() else None
+
+    @property
+    def statuses(self) -> list[int]:
+        """The statuses of all responses, taken by their status lines."""
+        lines = (line.split(b" ") for line in self.data.split(b"\r\n") if line.startswith(b"HTTP/1."))
+        return [int(line[1]) for line in lines if len(line) > 1 and line[1].isdigit()]
+
+
+@contextlib.contextmanager
+def opened(site: Site, seconds: float = SECONDS) -> Iterator[socket.socket]:
+    """A connection to the server, TLS where its address says so. Raises NoAnswerError."""
+    parts = urlsplit(site.url)
+    host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        with contextlib.ExitStack() as stack:
+            connection = stack.enter_context(socket.create_connection((host, port), timeout=seconds))
+            if parts.scheme == "https":
+                context = ssl.create_default_context()
+                connection = stack.enter_context(context.wrap_socket(connection, server_hostname=host))
+            yield connection
+    except OSError as error:
+        raise NoAnswerError(f"{site.url}: {error}") from error
+
+
+def read_all(connection: socket.socket, seconds: float) -> RawAnswer:
+    """What comes until the server closes, or nothing has come for `seconds`."""
+    data, closed, deadline = b"", False, time.monotonic() + SECONDS
+    connection.settimeout(seconds)
+    with contextlib.suppress(TimeoutError):
+        while len(data) < MOST_BYTES and time.monotonic() < deadline:
+            try:
+                chunk = connection.recv(65536)
+            except ConnectionResetError:
+                closed = True
+                break
+            if not chunk:
+                closed = True
+                break
+            data += chunk
+    return RawAnswer(data, closed)
+
+
+def head(site: Site, headers: Mapping[str, str], *, method: str = "POST", tenant: Tenant | None = None) -> bytes:
+    """A request's head with the usual headers; `headers` replaces them, an empty value leaves one out."""
+    parts = urlsplit(site.url)
+    key = (tenant or site.owner).key
+    usual = {
+        "Host": parts.netloc,
+        "Accept": "application/json, text/event-stream",
+        "Content-Type": "application/json",
+        **({"Authorization": f"Bearer {key}"} if key is not None else {}),
+    }
+    lines = [f"{name}: {value}" for name, value in {**usual, **headers}.items() if value]
+    return "\r\n".join([f"{method} {parts.path or '/'} HTTP/1.1", *lines, "", ""]).encode("latin-1")
