@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.categories import require_category
 from harness.errors import HarnessError
 from harness.progress import Progress
-from harness.record import Artifact, Check, Direction, Finding, Measurement, Part, Target, fingerprint
+from harness.record import Artifact, Check, Direction, Finding, Measurement, Part, Target, failure_reason, fingerprint
 from harness.verdict import CheckStatus, Severity
 
 PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?)")
@@ -45,12 +46,26 @@ class OpenCheck:
             self.fail(reason)
 
     def find(
-        self, rule: str, message: str, *, location: str = "", references: Sequence[str] = (), key: str = ""
+        self,
+        rule: str,
+        message: str,
+        *,
+        location: str = "",
+        references: Sequence[str] = (),
+        key: str = "",
+        severity: Severity | None = None,
     ) -> None:
         """Add a finding, which fails the check. `key` names it stably where location and message may move."""
         name = fingerprint(self.check_id, rule, *([key] if key else [location, message]))
         self.findings.append(
-            Finding(fingerprint=name, rule=rule, message=message, location=location, references=tuple(references))
+            Finding(
+                fingerprint=name,
+                rule=rule,
+                message=message,
+                location=location,
+                references=tuple(references),
+                severity=severity,
+            )
         )
 
     def not_applicable(self, reason: str) -> None:
@@ -58,13 +73,11 @@ class OpenCheck:
         self.settled = CheckStatus.NOT_APPLICABLE, reason
 
     def outcome(self, error: BaseException | None) -> tuple[CheckStatus, str]:
-        """Status and reason, `error` being what ended the check early."""
-        failures = list(self.failures)
-        if self.findings and not failures:
-            failures.append(f"{len(self.findings)} found; the first: {self.findings[0].message}")
-        if failures:
-            stopped = [f"it could not go on: {describe(error)}"] if error else []
-            return CheckStatus.FAILED, "; ".join([*failures, *stopped])
+        """Status and reason, `error` being what ended the check early: where it had failed before, one failure more."""
+        if self.findings or self.failures:
+            if error:
+                self.fail(f"it could not go on: {describe(error)}")
+            return CheckStatus.FAILED, failure_reason(self.findings, self.failures)
         if error:
             return CheckStatus.INCONCLUSIVE, describe(error)
         if self.settled:
@@ -113,12 +126,20 @@ class Run:
 
     @contextmanager
     def check(
-        self, check_id: str, title: str, *, severity: Severity = Severity.HIGH, at_least: int = 1
+        self,
+        check_id: str,
+        title: str,
+        *,
+        severity: Severity = Severity.HIGH,
+        at_least: int = 1,
+        tool: str = "",
+        categories: Sequence[str] = (),
     ) -> Iterator[OpenCheck]:
         """Make one check. An exception inside makes it inconclusive (failed, if it had failed before) and stays inside.
 
-        Only a signal goes on outwards.
+        Only a signal goes on outwards. Raises ValueError for a category that does not exist.
         """
+        covered = tuple(require_category(name) for name in categories)
         self.progress.now(title)
         began = self._monotonic()
         check = OpenCheck(check_id, at_least)
@@ -144,6 +165,9 @@ class Run:
                     duration_seconds=round(self._monotonic() - began if check.took is None else check.took, 6),
                     evidence=tuple(check.evidence),
                     findings=tuple(check.findings),
+                    tool=tool,
+                    categories=covered,
+                    failures=tuple(check.failures),
                 )
             )
 
@@ -154,9 +178,28 @@ class Run:
         self.checks.append(check)
         self.progress.result(check.status, check.title, check.reason)
 
-    def skip(self, check_id: str, title: str, reason: str, *, severity: Severity = Severity.HIGH) -> None:
+    def skip(
+        self,
+        check_id: str,
+        title: str,
+        reason: str,
+        *,
+        severity: Severity = Severity.HIGH,
+        tool: str = "",
+        categories: Sequence[str] = (),
+    ) -> None:
         """List a check that was left out on request."""
-        self.add_check(Check(id=check_id, title=title, status=CheckStatus.SKIPPED, severity=severity, reason=reason))
+        self.add_check(
+            Check(
+                id=check_id,
+                title=title,
+                status=CheckStatus.SKIPPED,
+                severity=severity,
+                reason=reason,
+                tool=tool,
+                categories=tuple(categories),
+            )
+        )
 
     def measure(
         self,

@@ -26,6 +26,7 @@ from pydantic import (
     model_validator,
 )
 
+from harness.categories import CATEGORIES, require_category
 from harness.errors import RecordError
 from harness.redaction import clean_text, redact_arguments
 from harness.verdict import CheckStatus, PartStatus, Severity, Status, exit_codes, judge
@@ -38,6 +39,9 @@ Text = Annotated[str, AfterValidator(clean_text)]
 """Text without secrets and control characters: every format can hold it."""
 Kind = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.-]*$")]
 CheckId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:/@+=-]*$", max_length=300)]
+CategoryId = Annotated[
+    str, AfterValidator(require_category), Field(json_schema_extra={"enum": list[JsonValue](CATEGORIES)})
+]
 PartName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=60)]
 Seconds = Annotated[float, Field(ge=0)]
 # Relative to the folder of record.json; a part's own files are reached through `..`.
@@ -89,17 +93,27 @@ class Environment(Model):
 
 
 class Finding(Model):
-    """One thing that a check found wrong. The fingerprint stays the same from run to run: waivers name it."""
+    """One thing that a check found wrong. The fingerprint stays the same from run to run: waivers name it.
+
+    `severity` is None where it is its check's. `accepted` says why the finding does not count, where it does not: who
+    accepted it and until when, or since when it is known.
+    """
 
     fingerprint: CheckId
     rule: Text
     message: Text
     location: Text = ""
     references: tuple[Text, ...] = ()
+    severity: Severity | None = None
+    accepted: Text = ""
 
 
 class Check(Model):
-    """One question and its answer. The reason says what was seen and, where it is not obvious, what to do."""
+    """One question and its answer. The reason says what was seen and, where it is not obvious, what to do.
+
+    `tool` is the program that answered, empty where Quartermaster itself did; `failures` are what it failed for besides
+    its findings.
+    """
 
     id: CheckId
     title: Text
@@ -110,6 +124,14 @@ class Check(Model):
     duration_seconds: Seconds = 0.0
     evidence: tuple[Text, ...] = ()
     findings: tuple[Finding, ...] = ()
+    tool: Text = ""
+    categories: tuple[CategoryId, ...] = ()
+    failures: tuple[Text, ...] = ()
+
+    @property
+    def open_findings(self) -> tuple[Finding, ...]:
+        """The findings that count: nobody accepted them."""
+        return tuple(found for found in self.findings if not found.accepted)
 
     @model_validator(mode="after")
     def _is_honest(self) -> Self:
@@ -117,6 +139,10 @@ class Check(Model):
             raise ValueError(f"check {self.id} passed, but examined {self.examined} and found {len(self.findings)}")
         if self.status is not CheckStatus.PASSED and not self.reason:
             raise ValueError(f"check {self.id} is {self.status} without a reason")
+        if self.failures and self.status not in {CheckStatus.FAILED, CheckStatus.WAIVED}:
+            raise ValueError(f"check {self.id} is {self.status}, but has failures")
+        if self.status is CheckStatus.FAILED and self.findings and not (self.open_findings or self.failures):
+            raise ValueError(f"check {self.id} failed, but all that it found is accepted")
         return self
 
 
@@ -232,6 +258,12 @@ def make_id(kind: str, started: datetime, random_hex: str) -> str:
 def fingerprint(*parts: str) -> str:
     """A finding's stable name, from the parts that stay the same from run to run (a rule, a file, a package, …)."""
     return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()[:16]
+
+
+def failure_reason(findings: Sequence[Finding], failures: Sequence[str]) -> str:
+    """Why a check failed, in one line: what it found that counts, and whatever else went wrong."""
+    found = [f"{len(findings)} found; the first: {findings[0].message}"] if findings else []
+    return "; ".join([*found, *failures])
 
 
 def parse_record(content: bytes | str) -> RunRecord:

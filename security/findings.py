@@ -69,7 +69,12 @@ def tell_once(found_by: Mapping[str, Iterable[Found]], lines: Lines) -> dict[str
 def to_record(name: str, found: Found) -> Finding:
     """The finding as a run record holds it."""
     return Finding(
-        fingerprint=name, rule=found.rule, message=found.message, location=found.location, references=found.references
+        fingerprint=name,
+        rule=found.rule,
+        message=found.message,
+        location=found.location,
+        references=found.references,
+        severity=found.severity,
     )
 
 

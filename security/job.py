@@ -69,7 +69,8 @@ def run_audit(
     def body(run: Run) -> None:
         for scanner in scanners:
             if scanner not in chosen:
-                run.skip(scanner.name, scanner.title, f"left out: --only names {', '.join(options.only)}")
+                reason = f"left out: --only names {', '.join(options.only)}"
+                run.skip(scanner.name, scanner.title, reason, tool=scanner.program, categories=scanner.categories)
         run.progress.now("making the scanners' environment (once per change of its requirements)")
         found = programs or prepare(repository, ENVIRONMENT, logs=run.directory / "logs", environ=environ).parent
         run.progress.now(f"scanning with {', '.join(scanner.program for scanner in chosen)}")

@@ -76,6 +76,7 @@ class Bandit:
     name: str = "code"
     title: str = "bandit finds nothing dangerous in the code"
     program: str = "bandit"
+    categories: tuple[str, ...] = ("A04:2025", "A05:2025")
 
     def prepare(self, scene: Scene, stack: ExitStack) -> Task:  # noqa: ARG002 -- nothing must run meanwhile
         """See `Scanner`. Exceptions stand in waivers.toml alone, so comments in the code switch nothing off."""

@@ -76,6 +76,7 @@ class DetectSecrets:
     name: str = "secrets"
     title: str = "detect-secrets finds no secret in any file"
     program: str = "detect-secrets"
+    categories: tuple[str, ...] = ("A04:2025", "A07:2025")
 
     def prepare(self, scene: Scene, stack: ExitStack) -> Task:  # noqa: ARG002 -- nothing must run meanwhile
         """See `Scanner`."""

@@ -57,6 +57,7 @@ class PipAudit:
     name: str = "dependencies"
     title: str = "pip-audit knows of no vulnerability in what is locked"
     program: str = "pip-audit"
+    categories: tuple[str, ...] = ("A03:2025",)
 
     def prepare(self, scene: Scene, stack: ExitStack) -> Task:
         """See `Scanner`. Whatever machine a pin is for, it is asked for."""

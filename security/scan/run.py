@@ -75,7 +75,13 @@ def report(run: Run, outcomes: Sequence[Outcome], fail_on: Severity, lines: Line
         found = told.get(outcome.scanner.name, {})
         counted = {name: each for name, each in found.items() if ORDER.index(each.severity) >= ORDER.index(fail_on)}
         severity = max((each.severity for each in counted.values()), key=ORDER.index, default=Severity.HIGH)
-        with run.check(outcome.scanner.name, outcome.scanner.title, severity=severity) as check:
+        with run.check(
+            outcome.scanner.name,
+            outcome.scanner.title,
+            severity=severity,
+            tool=outcome.scanner.program,
+            categories=outcome.scanner.categories,
+        ) as check:
             check.took = outcome.seconds
             if outcome.error is not None:
                 raise outcome.error
@@ -138,7 +144,8 @@ def _doubt(run: Run, scanner: Scanner, doubt: str) -> None:
     name = f"{scanner.name}.{DOUBT}"
     if scanner.name in run.allowed:
         run.allowed.append(name)
-    with run.check(name, f"What {scanner.program} was asked to examine, it has examined"):
+    title = f"What {scanner.program} was asked to examine, it has examined"
+    with run.check(name, title, tool=scanner.program, categories=scanner.categories):
         raise Inconclusive(doubt)
 
 
@@ -151,6 +158,7 @@ def _below(scanner: Scanner, mild: Mapping[str, Found], fail_on: Severity) -> Ch
         reason=f"{len(mild)} found below {fail_on}, where findings begin to count",
         examined=len(mild),
         findings=tuple(_in_order(mild)),
+        tool=scanner.program,
     )
 
 

@@ -87,6 +87,10 @@ class Scanner(Protocol):
     def program(self) -> str:
         """The executable that it needs, by name."""
 
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """The security categories that it covers, by their ids in `harness.categories`."""
+
     def prepare(self, scene: Scene, stack: ExitStack) -> Task:
         """Plant the canary under `scene.scratch` and say what to run; whatever must run meanwhile goes on `stack`.
 

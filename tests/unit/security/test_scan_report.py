@@ -21,6 +21,7 @@ class Named:
     name: str
     title: str = "nothing is found"
     program: str = "scanner"
+    categories: tuple[str, ...] = ("A05:2025",)
 
     def prepare(self, scene: Scene, stack: ExitStack) -> Task:
         raise NotImplementedError
@@ -47,6 +48,7 @@ def test_a_scan_that_found_nothing_passes_and_says_how_long_it_took(run: Run) ->
     report(run, [outcome("code")], Severity.MEDIUM, lines)
     (check,) = run.checks
     assert (check.status, check.examined, check.duration_seconds) == (CheckStatus.PASSED, 3, 1.5)
+    assert (check.tool, check.categories) == ("scanner", ("A05:2025",))
 
 
 def test_mild_findings_are_told_beside_and_do_not_count(run: Run) -> None:
@@ -61,7 +63,10 @@ def test_findings_from_the_limit_on_fail_with_the_worst_severity_first(run: Run)
     report(run, [outcome("code", found(Severity.MEDIUM, 1), found(Severity.CRITICAL, 2))], Severity.MEDIUM, lines)
     (check,) = run.checks
     assert (check.status, check.severity) == (CheckStatus.FAILED, Severity.CRITICAL)
-    assert [each.rule for each in check.findings] == ["rule 2", "rule 1"]
+    assert [(each.rule, each.severity) for each in check.findings] == [
+        ("rule 2", Severity.CRITICAL),
+        ("rule 1", Severity.MEDIUM),
+    ]
 
 
 def test_what_two_scanners_found_counts_once(run: Run) -> None:

@@ -14,6 +14,7 @@ from harness.schema import SCHEMA_PATH, make_schema
 
 Fields = Callable[..., dict[str, Any]]
 FAILED = {"id": "answers", "title": "It answers", "status": "failed", "reason": "it does not", "examined": 1}
+ACCEPTED = {"fingerprint": "f1", "rule": "RULE", "message": "bad", "accepted": "known"}
 OVER = {"name": "call_duration", "value": 0.8, "unit": "s", "limit": 0.5, "direction": "lower_is_better"}
 
 
@@ -63,6 +64,9 @@ def test_what_is_written_follows_the_schema(record_fields: Fields) -> None:
         ({"checks": [{"id": "a", "title": "A", "status": "skipped"}]}, "skipped without a reason"),
         ({"measurements": [OVER]}, "measurement call_duration has a limit but no check"),
         ({"measurements": [OVER | {"direction": None}]}, "has a limit but no direction"),
+        ({"checks": [FAILED | {"categories": ["A11:2025"]}]}, "no security category is named A11:2025"),
+        ({"checks": [FAILED | {"status": "inconclusive", "failures": ["bad"]}]}, "is inconclusive, but has failures"),
+        ({"checks": [FAILED | {"findings": [ACCEPTED]}]}, "failed, but all that it found is accepted"),
         ({"surprise": 1}, "Extra inputs are not permitted"),
         ({"schema_version": 2}, "schema_version"),
         ({"started": "2026-11-23T01:02:03"}, "started"),
@@ -77,6 +81,14 @@ def test_a_record_that_is_not_right_is_refused_in_one_line(
         parse(record_fields(**changes))
     assert what in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_a_record_of_before_tools_and_categories_is_read(record_fields: Fields) -> None:
+    fields = json.loads(dump_record(parse(record_fields(checks=[FAILED], status="failed", exit_code=1))))
+    for name in ("tool", "categories", "failures"):
+        del fields["checks"][0][name]
+    (check,) = parse(fields).checks
+    assert (check.tool, check.categories, check.failures) == ("", (), ())
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"schema_version": 1}'])

@@ -8,7 +8,7 @@ from harness.collector import Run, samples_needed
 from harness.errors import HarnessError, Inconclusive
 from harness.progress import SilentProgress
 from harness.record import Check, Direction
-from harness.verdict import CheckStatus
+from harness.verdict import CheckStatus, Severity
 
 
 @pytest.fixture
@@ -55,6 +55,37 @@ def test_a_finding_fails_its_check(run: Run) -> None:
         check.find("RULE", "bad thing", location="x.py:3", references=["https://example.com"])
     assert only_check(run).status is CheckStatus.FAILED
     assert "bad thing" in only_check(run).reason
+
+
+def test_what_failed_besides_the_findings_is_told_apart(run: Run) -> None:
+    with run.check("a", "A") as check:
+        check.find("RULE", "bad thing")
+        check.fail("and slow")
+        raise Inconclusive("then it went away")
+    assert only_check(run).failures == ("and slow", "it could not go on: then it went away")
+    assert only_check(run).reason == "1 found; the first: bad thing; and slow; it could not go on: then it went away"
+
+
+def test_a_check_says_whose_answer_it_is_and_what_it_covers(run: Run) -> None:
+    with run.check("a", "A", tool="bandit", categories=["A05:2025"]) as check:
+        check.find("RULE", "bad thing", severity=Severity.LOW)
+    run.skip("b", "B", "not asked for", tool="bandit", categories=["API1:2023"])
+    assert [(check.tool, check.categories) for check in run.checks] == [
+        ("bandit", ("A05:2025",)),
+        ("bandit", ("API1:2023",)),
+    ]
+    assert run.checks[0].findings[0].severity is Severity.LOW
+
+
+def test_a_category_that_does_not_exist_is_refused_before_anything_is_asked(run: Run) -> None:
+    with (
+        pytest.raises(ValueError, match="no security category is named A5:2025"),
+        run.check("a", "A", categories=["A5:2025"]),
+    ):
+        pytest.fail("it was asked")
+    with pytest.raises(ValueError, match="no security category is named A5:2025"):
+        run.skip("b", "B", "not asked for", categories=["A5:2025"])
+    assert run.checks == []
 
 
 def test_a_finding_s_fingerprint_stays_when_only_its_place_moves(run: Run) -> None:
