@@ -16,6 +16,7 @@ from typing import TextIO
 from pydantic import JsonValue
 
 from harness import verdict
+from harness.baseline import apply_baseline
 from harness.collector import Run, describe
 from harness.edge import Interrupted, raising_on_signals, say, signal_of, write_out
 from harness.errors import UsageError
@@ -70,6 +71,7 @@ def run_job(
     as_json: bool = False,
     allow_inconclusive: Sequence[str] = (),
     waivers: Sequence[Waiver] = (),
+    baseline: RunRecord | None = None,
     keep_runs: int | None = None,
     surroundings: Surroundings | None = None,
 ) -> int:
@@ -77,6 +79,7 @@ def run_job(
 
     - An id of `allow_inconclusive` that no check has when the body is at its end makes the run inconclusive, in a check
       of its own: a slip of the pen would else allow nothing, and nobody would know.
+    - What `baseline` had found already is told and does not fail; its id stands among the arguments.
     - What the body raises outside a check makes the run inconclusive, its cause in a check named "run"; a UsageError
       raised before anything was checked is wrong usage instead: exit 2, no record.
     - SIGINT and SIGTERM end the body, and the record says so: 130, 143.
@@ -88,6 +91,8 @@ def run_job(
     """
     outside = surroundings or Surroundings()
     started = outside.now()
+    if baseline is not None:
+        arguments = {**arguments, "baseline": baseline.id}
     start = Start(kind, make_id(kind, started, outside.random_hex()), arguments, started, outside.monotonic())
     directory = reports_directory / start.id
     try:
@@ -113,7 +118,7 @@ def run_job(
             return verdict.USAGE
         finally:
             progress.close()
-        code = _finish(start, run, outside, waivers, interrupted_by, as_json=as_json)
+        code = _finish(start, run, outside, waivers, baseline, interrupted_by, as_json=as_json)
         if keep_runs is not None:
             _tidy(reports_directory, keep_runs, outside, kind)
         return code
@@ -177,6 +182,7 @@ def _finish(
     run: Run,
     outside: Surroundings,
     waivers: Sequence[Waiver],
+    baseline: RunRecord | None,
     interrupted_by: signal.Signals | None,
     *,
     as_json: bool,
@@ -184,6 +190,8 @@ def _finish(
     """Write the evidence, print it, and return the exit code."""
     try:
         run.checks = list(apply_waivers(start.kind, run.checks, waivers, outside.now().date()))
+        if baseline is not None:
+            run.checks = list(apply_baseline(run.checks, baseline))
         record = _write_evidence(start, run, outside, interrupted_by)
     except Exception as error:  # noqa: BLE001 -- without a record there is no verdict, whatever the reason
         with suppress(OSError):

@@ -16,7 +16,7 @@ class CheckStatus(StrEnum):
     SKIPPED = "skipped"
     """Left out on request."""
     WAIVED = "waived"
-    """It failed, and waivers.toml accepts that for now."""
+    """It failed, and waivers.toml accepts that for now, or --baseline knows all that it found."""
 
 
 class Status(StrEnum):

@@ -18,6 +18,7 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError
 
+from harness.acceptance import accept
 from harness.errors import UsageError
 from harness.record import Check, CheckId, Finding, Kind, Model, fingerprint
 from harness.verdict import CheckStatus, Severity
@@ -73,8 +74,8 @@ def load_waivers(path: Path, today: date) -> tuple[Waiver, ...]:
 def apply_waivers(kind: str, checks: Sequence[Check], waivers: Iterable[Waiver], today: date) -> tuple[Check, ...]:
     """The checks with waived failures marked, and one more check on the waivers of this job when it has any.
 
-    A check whose id is waived, or all of whose findings are, gets the status waived. Waived findings of a check that
-    has others leave its findings and are told in its evidence.
+    A check whose id is waived gets the status waived, whatever it failed for. Waived findings are marked, and a check
+    gets that status where they leave nothing: neither another finding, nor anything that it failed for besides.
     """
     ours = [waiver for waiver in waivers if waiver.job == kind]
     if not ours:
@@ -85,25 +86,12 @@ def apply_waivers(kind: str, checks: Sequence[Check], waivers: Iterable[Waiver],
 
 
 def _waive(check: Check, current: dict[str, Waiver]) -> Check:
-    if check.status is not CheckStatus.FAILED:
-        return check
-    if waiver := current.get(check.id):
-        return check.model_copy(
-            update={"status": CheckStatus.WAIVED, "reason": f"{waiver.explanation}. It found: {check.reason}"}
-        )
-    accepted = [(found, current[found.fingerprint]) for found in check.findings if found.fingerprint in current]
-    if not accepted:
-        return check
-    evidence = (*check.evidence, *(_accepted(found, waiver) for found, waiver in accepted))
-    rest = tuple(found for found in check.findings if found.fingerprint not in current)
-    if rest:
-        return check.model_copy(update={"findings": rest, "evidence": evidence})
-    reasons = "; ".join(dict.fromkeys(waiver.explanation for _, waiver in accepted))
-    return check.model_copy(update={"status": CheckStatus.WAIVED, "reason": reasons, "evidence": evidence})
-
-
-def _accepted(finding: Finding, waiver: Waiver) -> str:
-    return f"waived {finding.fingerprint}, {finding.rule}: {finding.message}. {waiver.explanation}"
+    waiver = current.get(check.id)
+    if waiver is None or check.status is not CheckStatus.FAILED:
+        return accept(check, {name: waiver.explanation for name, waiver in current.items()})
+    findings = tuple(found.model_copy(update={"accepted": waiver.explanation}) for found in check.findings)
+    reason = f"{waiver.explanation}. It found: {check.reason}"
+    return check.model_copy(update={"status": CheckStatus.WAIVED, "reason": reason, "findings": findings})
 
 
 def _check_waivers(waivers: Sequence[Waiver], checks: Sequence[Check], today: date) -> Check:

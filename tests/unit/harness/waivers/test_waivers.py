@@ -58,8 +58,25 @@ def test_a_check_is_waived_when_all_its_findings_are() -> None:
 def test_a_finding_that_is_not_waived_still_fails_and_the_waived_one_stays_visible() -> None:
     checks = apply([PASSED, failed("f1", "f2")], waiver("f1"))
     assert checks["pins"].status is CheckStatus.FAILED
-    assert [each.fingerprint for each in checks["pins"].findings] == ["f2"]
-    assert any("waived f1" in line for line in checks["pins"].evidence)
+    assert [each.fingerprint for each in checks["pins"].open_findings] == ["f2"]
+    assert checks["pins"].findings[0].accepted == "no fix yet (accepted by ops until 2026-11-23)"
+    assert checks["pins"].reason == "1 found; the first: found f2"
+
+
+def test_waived_findings_do_not_hide_what_a_check_failed_for_besides() -> None:
+    both = failed("f1").model_copy(update={"failures": ("it could not go on: the disk is full",)})
+    checks = apply([PASSED, both], waiver("f1"))
+    assert checks["pins"].status is CheckStatus.FAILED
+    assert checks["pins"].reason == "it could not go on: the disk is full"
+    assert checks["pins"].open_findings == ()
+    assert verdict(checks) is Status.FAILED
+
+
+def test_a_waiver_of_the_check_itself_accepts_whatever_it_failed_for() -> None:
+    both = failed("f1").model_copy(update={"failures": ("it is slow",)})
+    checks = apply([PASSED, both], waiver("pins"))
+    assert checks["pins"].status is CheckStatus.WAIVED
+    assert checks["pins"].open_findings == ()
 
 
 def test_an_expired_waiver_waives_nothing_and_fails() -> None:
