@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Self, TypeVar, get_args
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 from pydantic import AfterValidator, AnyHttpUrl, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -20,6 +20,10 @@ from harness.errors import UsageError
 LOCAL = "local"
 TABLES = ("audit", "load", "nightly", "reports", "targets")
 """The name of every table there is, whoever owns its model."""
+
+Token = Literal["token", "other_token", "admin_token"]
+TOKENS = get_args(Token)
+"""The secrets of a target: its NAME_env or NAME_file says where each is."""
 
 T = TypeVar("T", bound="Table")
 
@@ -48,15 +52,26 @@ class TargetTable(Table):
     """The environment variable that holds the bearer token."""
     token_file: Path | None = None
     """The file that holds it, relative to ops.toml."""
+    other_token_env: Annotated[str, AfterValidator(_variable_name)] | None = None
+    """The same of a second tenant, for what must not cross from one to another."""
+    other_token_file: Path | None = None
+    admin_token_env: Annotated[str, AfterValidator(_variable_name)] | None = None
+    """The same of the operator's token for metrics and detailed health."""
+    admin_token_file: Path | None = None
     production: bool = False
     """Nothing unsafe is sent there unasked."""
     store: str | None = None
     """The store that tool calls name; without one, the tenant's own default."""
+    rate_limit_rpm: Annotated[float, Field(gt=0)] | None = None
+    """What a tenant may call in a minute, as the server is set up."""
+    rate_limit_burst: Annotated[float, Field(gt=0)] | None = None
+    """What a tenant may call at once after a pause; without it twice the rate, as this project's server has it."""
 
     @model_validator(mode="after")
     def _keeps_secrets_out(self) -> Self:
-        if self.token_env and self.token_file:
-            raise ValueError("give token_env or token_file, not both")
+        for token in TOKENS:
+            if getattr(self, f"{token}_env") and getattr(self, f"{token}_file"):
+                raise ValueError(f"give {token}_env or {token}_file, not both")
         if self.url.username or self.url.password or self.url.query:
             raise ValueError("url must not carry credentials or a query; name the token with token_env or token_file")
         return self
@@ -123,34 +138,38 @@ def find_target(configuration: Configuration, name: str) -> TargetTable:
         raise ConfigurationError(f"target {name} is not in {configuration.path.name}{hint}") from None
 
 
-def read_token(configuration: Configuration, name: str, environ: Mapping[str, str]) -> str | None:
-    """Return the bearer token of a remote target, None when it needs none.
+def read_token(
+    configuration: Configuration, name: str, environ: Mapping[str, str], which: Token = "token"
+) -> str | None:
+    """Return a token of a remote target, None when it has none.
 
     Raises ConfigurationError when the variable is not set, the file cannot be read, or what they hold is no token.
     """
     target = find_target(configuration, name)
-    if target.token_env:
-        token = environ.get(target.token_env, "").strip()
-        source = f"the environment variable {target.token_env}"
-        if not token:
+    variable: str | None = getattr(target, f"{which}_env")
+    given: Path | None = getattr(target, f"{which}_file")
+    if variable:
+        held = environ.get(variable, "").strip()
+        source = f"the environment variable {variable}"
+        if not held:
             raise ConfigurationError(f"target {name}: {source} is not set; it must hold the token")
-    elif target.token_file:
-        file = configuration.path.parent / target.token_file
-        source = f"token_file {file}"
+    elif given:
+        file = configuration.path.parent / given
+        source = f"{which}_file {file}"
         try:
-            token = file.read_text("utf-8").strip()
+            held = file.read_text("utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not text"
             raise ConfigurationError(f"target {name}: cannot read {source}: {reason}") from None
-        if not token:
+        if not held:
             raise ConfigurationError(f"target {name}: {source} is empty")
     else:
         return None
-    if not re.fullmatch(r"[\x21-\x7e]+", token):
+    if not re.fullmatch(r"[\x21-\x7e]+", held):
         raise ConfigurationError(
             f"target {name}: what {source} holds is no bearer token (spaces or control characters)"
         )
-    return token
+    return held
 
 
 def _parse(path: Path) -> dict[str, Any]:

@@ -1,32 +1,38 @@
-"""The job behind `./inv audit`: the repository's files listed, the scanners run side by side, their record written."""
+"""The job behind `./inv audit`: the repository scanned and a server probed, side by side, in one record."""
 
-import difflib
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pydantic import JsonValue
 
+from harness.baseline import load_baseline
 from harness.collector import Run
-from harness.config import load
+from harness.config import LOCAL, load
 from harness.errors import Inconclusive, UsageError
 from harness.machine import read_revision
+from harness.record import Check
 from harness.run import run_job
 from harness.sbom import SBOM_NAME, SPECIFICATION, make_sbom
 from harness.verdict import Severity
 from harness.virtual_environment import prepare
 from harness.waivers import load_waivers
 from security.findings import ORDER, read_lines
+from security.live import TARGET, open_site, probing, require_target
 from security.model import AuditTable
+from security.probe.catalogue import PROBES
+from security.probe.run import list_mild
 from security.scan.bandit import Bandit
 from security.scan.detect_secrets import DetectSecrets
 from security.scan.locks import read_locks
 from security.scan.pip_audit import PipAudit
-from security.scan.run import report, scan
+from security.scan.run import Outcome, report, scan
 from security.scan.scanner import Scanner, Scene
+from security.selection import choose
 
 JOB = "audit"
 ENVIRONMENT = "audit"
@@ -38,10 +44,16 @@ SERVER_LOCK = "requirements/server.txt"
 
 @dataclass(frozen=True)
 class Options:
-    """What `./inv audit` was asked for: the names of scanners (none: all), and a severity in place of ops.toml's."""
+    """What `./inv audit` was asked for.
 
+    `only` names checks or groups of them (none: all), `fail_on` a severity in place of ops.toml's, `baseline` the
+    earlier record whose findings do not fail.
+    """
+
+    target: str = LOCAL
     only: Sequence[str] = ()
     fail_on: str = ""
+    baseline: str = ""
 
 
 def run_audit(
@@ -56,30 +68,49 @@ def run_audit(
     """Return the exit code of an audit, its record written.
 
     `programs` is where the scanners are, in place of their locked environment. Raises UsageError for an unusable
-    ops.toml or waivers.toml, an unknown scanner or severity.
+    ops.toml, waivers.toml or baseline, an unknown target, check or severity.
     """
     configuration = load(repository / "ops.toml", {"audit": AuditTable})
     policy = configuration.table("audit", AuditTable)
     now = datetime.now(UTC)
     waivers = load_waivers(repository / "waivers.toml", now.date())
     scanners = catalogue(policy, now)
-    chosen = choose(options.only, scanners)
+    chosen = choose(options.only, [*(scanner.name for scanner in scanners), *(probe.id for probe in PROBES)])
+    probes = [probe for probe in PROBES if probe.id in chosen]
+    baseline = load_baseline(Path(options.baseline), JOB) if options.baseline else None
     fail_on = parse_severity(options.fail_on) if options.fail_on else policy.fail_on
 
+    require_target(options.target, configuration, environ)
+
     def body(run: Run) -> None:
-        for scanner in scanners:
-            if scanner not in chosen:
-                reason = f"left out: --only names {', '.join(options.only)}"
-                run.skip(scanner.name, scanner.title, reason, tool=scanner.program, categories=scanner.categories)
+        with ExitStack() as stack:
+            if probes:
+                site = open_site(options.target, configuration, logs=run.directory / "logs", environ=environ)
+                live = stack.enter_context(probing(run, probes, options.only, site))
+            outcomes = scan_repository(run, [scanner for scanner in scanners if scanner.name in chosen])
+            if probes:
+                run.progress.now("waiting for the probes")
+                live.finish()
+        report(run, outcomes, fail_on, read_lines(repository))
+        list_mild(run, probes, fail_on)
+        write_sbom(run, repository, now)
+        list_left_out(run, options.only, scanners, chosen)
+        in_order(run, [*(scanner.name for scanner in scanners), SBOM, TARGET, *(probe.id for probe in PROBES)])
+
+    def scan_repository(run: Run, scanners: Sequence[Scanner]) -> list[Outcome]:
+        if not scanners:
+            return []
         run.progress.now("making the scanners' environment (once per change of its requirements)")
         found = programs or prepare(repository, ENVIRONMENT, logs=run.directory / "logs", environ=environ).parent
-        run.progress.now(f"scanning with {', '.join(scanner.program for scanner in chosen)}")
+        run.progress.now(f"scanning with {', '.join(scanner.program for scanner in scanners)}")
         with tempfile.TemporaryDirectory(prefix="quartermaster-audit-") as scratch:
-            scene = Scene(repository, list_files(repository), Path(scratch), found, environ)
-            report(run, scan(chosen, scene), fail_on, read_lines(repository))
-        write_sbom(run, repository, now)
+            return scan(scanners, Scene(repository, list_files(repository), Path(scratch), found, environ))
 
-    arguments: dict[str, JsonValue] = {"only": list(options.only), "fail_on": fail_on.value}
+    arguments: dict[str, JsonValue] = {
+        "target": options.target,
+        "only": list(options.only),
+        "fail_on": fail_on.value,
+    }
     return run_job(
         JOB,
         body,
@@ -89,7 +120,32 @@ def run_audit(
         allow_inconclusive=allow_inconclusive,
         waivers=waivers,
         keep_runs=configuration.reports.keep,
+        baseline=baseline,
     )
+
+
+def list_left_out(run: Run, only: Sequence[str], scanners: Sequence[Scanner], chosen: Container[str]) -> None:
+    """List every check that --only does not name."""
+    reason = f"left out: --only names {', '.join(only)}"
+    for scanner in scanners:
+        if scanner.name not in chosen:
+            run.skip(scanner.name, scanner.title, reason, tool=scanner.program, categories=scanner.categories)
+    for probe in PROBES:
+        if probe.id not in chosen:
+            run.skip(probe.id, probe.title, reason, severity=probe.severity, categories=probe.categories)
+
+
+def in_order(run: Run, names: Sequence[str]) -> None:
+    """Put the checks in the order of `names`; one whose id begins with a name follows it."""
+    places = {name: place for place, name in enumerate(names)}
+
+    def place(check: Check) -> int:
+        name = check.id
+        while name and name not in places:
+            name = name.rpartition(".")[0]
+        return places.get(name, len(places))
+
+    run.checks.sort(key=place)
 
 
 def write_sbom(run: Run, repository: Path, now: datetime) -> None:
@@ -111,17 +167,6 @@ def catalogue(policy: AuditTable, now: datetime) -> tuple[Scanner, ...]:
         DetectSecrets(samples=policy.samples),
         PipAudit(policy.advisories, timedelta(days=policy.advisories_days), now),
     )
-
-
-def choose(only: Sequence[str], scanners: Sequence[Scanner]) -> tuple[Scanner, ...]:
-    """The scanners of these names, all where there is none. Raises UsageError that says which names there are."""
-    known = [scanner.name for scanner in scanners]
-    for name in only:
-        if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(known)}"
-            raise UsageError(f"--only {name}: no scanner has that name ({hint})")
-    return tuple(scanner for scanner in scanners if not only or scanner.name in only)
 
 
 def parse_severity(text: str) -> Severity:

@@ -11,15 +11,25 @@ from harness.tasks import command
 
 @command(
     "audit",
-    only="a scanner by the id of its check (code, secrets, dependencies), once for each; without it all of them",
+    target="a target of ops.toml whose server is probed; without it one is started here",
+    only="a check (code, authentication.timing) or a group of probes (authentication), once for each; default: all",
     fail_on="the mildest severity that fails: info, low, medium, high or critical (default: ops.toml's)",
+    baseline="the record.json of an earlier audit: what that had found does not fail, and is told as known",
 )
-def audit(_: Context, allow_inconclusive: list[str], only: list[str], fail_on: str = "", json: bool = False) -> int:
-    """Answer whether this may ship: code, secrets and dependencies, each by a scanner that is shown to have looked."""
+def audit(
+    _: Context,
+    allow_inconclusive: list[str],
+    only: list[str],
+    target: str = "local",
+    fail_on: str = "",
+    baseline: str = "",
+    json: bool = False,
+) -> int:
+    """Answer whether this may ship: the repository scanned and a server probed, each check shown to have looked."""
     from security.job import Options, run_audit  # noqa: PLC0415 -- what only this task needs would slow ./inv --list
 
     return run_audit(
-        Options(only, fail_on),
+        Options(target, only, fail_on, baseline),
         repository=REPOSITORY,
         environ=os.environ,
         as_json=json,

@@ -1,53 +1,54 @@
-"""Ask the probes: those that share a server side by side, then those that need it alone; and list what is left out."""
+"""Ask probes, each in a check of its own, and list those that are left out with the reason."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from harness.collector import Run
 from harness.errors import Inconclusive
+from harness.verdict import CheckStatus, Severity
+from security.background import for_each
+from security.findings import ORDER
 from security.probe.probe import Effect, Probe
 from security.probe.site import OPERATOR, Site
 
 AT_ONCE = 4
+"""How many probes share a server: most of their time they wait for it."""
 
 
-def ask_all(run: Run, probes: Sequence[Probe], site: Site, named: Sequence[str] = ()) -> None:
-    """Make a check of each probe, in their order. `named` are those that were asked for by name.
-
-    To a production target only reading probes are sent unless named.
-    """
-    first = len(run.checks)
-    asked = [probe for probe in probes if not _leave_out(run, probe, site, named)]
-    together, alone = ([probe for probe in asked if probe.alone is flag] for flag in (False, True))
-    pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="probe")
-    try:
-        list(pool.map(lambda probe: _ask(run, probe, site), together))
-    finally:
-        # An interruption does not wait for answers: the server's end ends them, or their own time-outs.
-        pool.shutdown(wait=False, cancel_futures=True)
-    for probe in alone:
-        _ask(run, probe, site)
-    order = {probe.id: place for place, probe in enumerate(probes)}
-    run.checks[first:] = sorted(run.checks[first:], key=lambda check: order[check.id])
+def ask_together(run: Run, probes: Sequence[Probe], site: Site, named: Sequence[str]) -> None:
+    """Ask those probes that others do not disturb, several at once. `named` are those that were asked for by name."""
+    for_each(lambda probe: _ask(run, probe, site, named), [probe for probe in probes if not probe.alone], AT_ONCE)
 
 
-def _leave_out(run: Run, probe: Probe, site: Site, named: Sequence[str]) -> bool:
-    """Whether a probe is not asked; then it is listed with the reason."""
+def ask_alone(run: Run, probes: Sequence[Probe], site: Site, named: Sequence[str]) -> None:
+    """Ask those that measure time or a limit, one after the other; nothing else may run meanwhile."""
+    for probe in probes:
+        if probe.alone:
+            _ask(run, probe, site, named)
+
+
+def list_mild(run: Run, probes: Sequence[Probe], fail_on: Severity) -> None:
+    """Let what probes found that is milder than `fail_on` stand in the record, and not count."""
+    names = {probe.id for probe in probes}
+    for place, check in enumerate(run.checks):
+        mild = ORDER.index(check.severity) < ORDER.index(fail_on)
+        if mild and check.id in names and check.status is CheckStatus.FAILED:
+            reason = f"below {fail_on}, where findings begin to count: {check.reason}"
+            run.checks[place] = check.model_copy(update={"status": CheckStatus.NOT_APPLICABLE, "reason": reason})
+
+
+def _ask(run: Run, probe: Probe, site: Site, named: Sequence[str]) -> None:
     if site.target.production and probe.effect is not Effect.READS and probe.id not in named:
-        reason = f"left out: it {probe.effect}, and {site.target.name} is a production target; ask with --only"
-        run.skip(probe.id, probe.title, f"{reason} {probe.id}", severity=probe.severity)
-        return True
-    lacking = site.lacks(probe.needs)
-    if not lacking:
-        return False
-    with run.check(probe.id, probe.title, severity=probe.severity) as check:
+        reason = f"left out: it {probe.effect}, and {site.target.name} is in production; --only {probe.id} asks it"
+        run.skip(probe.id, probe.title, reason, severity=probe.severity, categories=probe.categories)
+        return
+    with run.check(
+        probe.id, probe.title, severity=probe.severity, at_least=probe.at_least, categories=probe.categories
+    ) as check:
+        lacking = site.lacks(probe.needs)
         if given := [need for need in lacking if need in OPERATOR]:
             raise Inconclusive(f"it needs {given[0]}")
-        check.not_applicable(f"it needs {lacking[0]}")
-    return True
-
-
-def _ask(run: Run, probe: Probe, site: Site) -> None:
-    with run.check(probe.id, probe.title, severity=probe.severity, at_least=probe.at_least) as check:
+        if lacking:
+            check.not_applicable(f"it needs {lacking[0]}")
+            return
         check.evidence.append(f"it {probe.effect}")
         probe.ask(check, site)

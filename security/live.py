@@ -1,0 +1,85 @@
+"""The live part of an audit: the target opened and its probes asked, beside the scanners as far as they may be."""
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, wait
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.collector import Run
+from harness.config import LOCAL, TOKENS, Configuration, read_token
+from harness.errors import Inconclusive
+from security.background import in_background
+from security.probe.local import open_local
+from security.probe.probe import Probe
+from security.probe.remote import open_remote
+from security.probe.run import ask_alone, ask_together
+from security.probe.site import Site
+
+TARGET = "target"
+"""The id of the check that there is a server to probe."""
+
+
+def require_target(name: str, configuration: Configuration, environ: Mapping[str, str]) -> None:
+    """Raise ConfigurationError when ops.toml has no such target, or a token that it names is missing."""
+    if name != LOCAL:
+        for token in TOKENS:
+            read_token(configuration, name, environ, token)
+
+
+def open_site(
+    name: str, configuration: Configuration, *, logs: Path, environ: Mapping[str, str]
+) -> AbstractContextManager[Site]:
+    """The site of this name: `local` is started here, others are in ops.toml."""
+    if name == LOCAL:
+        return open_local(logs=logs, environ=environ)
+    return open_remote(name, configuration, logs=logs, environ=environ)
+
+
+@dataclass(frozen=True)
+class Probing:
+    """Probes that are being asked in the background."""
+
+    run: Run
+    probes: Sequence[Probe]
+    named: Sequence[str]
+    site: "Future[Site | None]"
+    """Done when those that may share the server have been asked; None where it did not answer."""
+
+    def finish(self) -> None:
+        """Wait for them, and ask those that need the machine for themselves."""
+        site = self.site.result()
+        if site is not None:
+            ask_alone(self.run, self.probes, site, self.named)
+
+
+@contextlib.contextmanager
+def probing(
+    run: Run, probes: Sequence[Probe], named: Sequence[str], target: AbstractContextManager[Site]
+) -> Iterator[Probing]:
+    """Open the target and begin to ask its probes; what was started for them is gone at the end."""
+    with ExitStack() as stack:
+        opening = in_background(lambda: stack.enter_context(target))
+        try:
+            yield Probing(run, probes, named, in_background(lambda: _begin(run, probes, named, opening)))
+        finally:
+            wait([opening])  # what it started is on the stack by then
+
+
+def _begin(run: Run, probes: Sequence[Probe], named: Sequence[str], opening: "Future[Site]") -> Site | None:
+    site = None
+    with run.check(TARGET, "The target answers its owner, and can be probed") as check:
+        opened = opening.result()
+        run.target = opened.target
+        with opened.connect() as client:
+            check.examined = len(list(client.list_tools()))
+        check.evidence.append(f"{opened.url} offers {check.examined} tools")
+        site = opened
+    if site is None:
+        for probe in probes:
+            with run.check(probe.id, probe.title, severity=probe.severity, categories=probe.categories):
+                raise Inconclusive("it was not asked: the target did not answer its owner")
+        return None
+    ask_together(run, probes, site, named)
+    return site
