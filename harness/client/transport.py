@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from harness.client.errors import ClientError, HttpStatusError, NoAnswerError, ProtocolError
-from harness.connections import LIMITS
+from harness.connections import LIMITS, certificates
 
 EVENT_STREAM = "text/event-stream"
 
@@ -37,7 +37,12 @@ class Transport:
         # trust_env would let a proxy variable or .netrc of the machine decide what is measured; a redirect would
         # take the token elsewhere.
         self._http = httpx.Client(
-            headers=headers, timeout=timeout_seconds, trust_env=False, follow_redirects=False, limits=LIMITS
+            headers=headers,
+            timeout=timeout_seconds,
+            trust_env=False,
+            follow_redirects=False,
+            limits=LIMITS,
+            verify=certificates(),
         )
 
     def close(self) -> None:

@@ -4,7 +4,7 @@ from typing import Any, Self
 
 import httpx
 
-from harness.connections import LIMITS
+from harness.connections import LIMITS, certificates
 from harness.sandbox.control import PREFIX
 from harness.sandbox.errors import SandboxError
 from harness.sandbox.faults import Fault, FaultPlan
@@ -17,7 +17,9 @@ class SandboxClient:
 
     def __init__(self, base_url: str, *, timeout_seconds: float = 10.0) -> None:
         url = base_url.rstrip("/") + PREFIX
-        self._http = httpx.Client(base_url=url, timeout=timeout_seconds, trust_env=False, limits=LIMITS)
+        self._http = httpx.Client(
+            base_url=url, timeout=timeout_seconds, trust_env=False, limits=LIMITS, verify=certificates()
+        )
 
     def journal(self, since: int = 0) -> list[dict[str, Any]]:
         """Every journal entry after sequence number `since`. Raises SandboxError when some are no longer kept."""

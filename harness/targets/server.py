@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 
+from harness.connections import certificates
 from harness.process import ChildProcess, Command, ProcessError, child_environment, run, running
 from harness.repository import REPOSITORY
 
@@ -102,7 +103,7 @@ def _command(
 def _wait_until_ready(base_url: str, process: ChildProcess, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     answer = ""
-    with httpx.Client(base_url=base_url, trust_env=False, timeout=5.0) as http:
+    with httpx.Client(base_url=base_url, trust_env=False, timeout=5.0, verify=certificates()) as http:
         while time.monotonic() < deadline:
             if process.exit_code is not None:
                 raise process.failure("ended before it was ready")
