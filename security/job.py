@@ -42,7 +42,7 @@ SBOM = "sbom"
 SERVER_LOCK = "requirements/server.txt"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Options:
     """What `./inv audit` was asked for.
 
@@ -85,7 +85,8 @@ def run_audit(
     def body(run: Run) -> None:
         with ExitStack() as stack:
             if probes:
-                site = open_site(options.target, configuration, logs=run.directory / "logs", environ=environ)
+                logs = run.directory / "logs"
+                site = open_site(options.target, configuration, repository=repository, logs=logs, environ=environ)
                 live = stack.enter_context(probing(run, probes, options.only, site))
             outcomes = scan_repository(run, [scanner for scanner in scanners if scanner.name in chosen])
             if probes:

@@ -4,13 +4,14 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.collector import Run
 from harness.config import LOCAL, TOKENS, Configuration, read_token
 from harness.errors import Inconclusive
 from security.background import in_background
+from security.lockfile import lockfile
 from security.probe.local import open_local
 from security.probe.probe import Probe
 from security.probe.remote import open_remote
@@ -28,13 +29,17 @@ def require_target(name: str, configuration: Configuration, environ: Mapping[str
             read_token(configuration, name, environ, token)
 
 
+@contextlib.contextmanager
 def open_site(
-    name: str, configuration: Configuration, *, logs: Path, environ: Mapping[str, str]
-) -> AbstractContextManager[Site]:
+    name: str, configuration: Configuration, *, repository: Path, logs: Path, environ: Mapping[str, str]
+) -> Iterator[Site]:
     """The site of this name: `local` is started here, others are in ops.toml."""
     if name == LOCAL:
-        return open_local(logs=logs, environ=environ)
-    return open_remote(name, configuration, logs=logs, environ=environ)
+        opened = open_local(logs=logs, environ=environ)
+    else:
+        opened = open_remote(name, configuration, logs=logs, environ=environ)
+    with opened as site:
+        yield replace(site, lockfile=lockfile(repository, name))
 
 
 @dataclass(frozen=True)

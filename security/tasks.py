@@ -1,6 +1,7 @@
 """Invoke tasks of security."""
 
 import os
+import sys
 
 from invoke.collection import Collection
 from invoke.context import Context
@@ -29,7 +30,7 @@ def audit(
     from security.job import Options, run_audit  # noqa: PLC0415 -- what only this task needs would slow ./inv --list
 
     return run_audit(
-        Options(target, only, fail_on, baseline),
+        Options(target=target, only=only, fail_on=fail_on, baseline=baseline),
         repository=REPOSITORY,
         environ=os.environ,
         as_json=json,
@@ -37,4 +38,13 @@ def audit(
     )
 
 
-namespace = Collection(audit)
+@command("audit.pin")
+def pin(_: Context, target: str = "local") -> int:
+    """Accept what a target offers now: pin its tools in the lockfile that ./inv audit compares them with."""
+    from security.pin import pin_target  # noqa: PLC0415 -- see audit
+
+    return pin_target(target, repository=REPOSITORY, environ=os.environ, stdout=sys.stdout)
+
+
+namespace = Collection("audit", pin)
+namespace.add_task(audit, default=True)

@@ -18,13 +18,14 @@ class Client:
     """A connected client; `connect` makes it. Close it, or use it as a context manager.
 
     `version` is the revision agreed on, `server` the server's name and version as it gives them (may be empty),
-    `capabilities` what it says it can do.
+    `capabilities` what it says it can do, `instructions` what it tells the model of itself.
     """
 
     def __init__(self, transport: Transport) -> None:
         self.version: str | None = None
         self.server: Mapping[str, Any] = {}
         self.capabilities: Mapping[str, Any] = {}
+        self.instructions = ""
         self._transport = transport
         self._session_id: str | None = None
         self._ids = itertools.count(1)
@@ -49,6 +50,16 @@ class Client:
     def list_tools(self) -> list[dict[str, Any]]:
         """Return every tool's definition as the server gives it, all pages."""
         return list(self._pages("tools/list", "tools"))
+
+    def list_definitions(self) -> dict[str, list[dict[str, Any]]]:
+        """Return all that the server offers, by kind: its tools, and prompts, resources and templates if it has any."""
+        offered = {"tools": self.list_tools()}
+        if "prompts" in self.capabilities:
+            offered["prompts"] = list(self._pages("prompts/list", "prompts"))
+        if "resources" in self.capabilities:
+            offered["resources"] = list(self._pages("resources/list", "resources"))
+            offered["resourceTemplates"] = list(self._pages("resources/templates/list", "resourceTemplates"))
+        return offered
 
     def call_tool(self, name: str, arguments: Mapping[str, Any] | None = None) -> wire.ToolOutcome:
         """Return what the call came to; a tool's own error is an outcome, not an exception.
@@ -107,6 +118,7 @@ class Client:
         if version not in (supported := result.get("supportedVersions") or ()):
             raise ProtocolError(f"{self.url} does not speak {version}, only {', '.join(map(str, supported))}")
         self.capabilities = result.get("capabilities") or {}
+        self.instructions = str(result.get("instructions") or "")
         self.server = (result.get("_meta") or {}).get(f"{wire.META}serverInfo") or {}
 
     def initialize(self, version: str, *, exactly: bool) -> None:
@@ -123,6 +135,7 @@ class Client:
             raise ProtocolError(f"{self.url} does not speak {version}, it offers {offered!r}")
         self.version = offered
         self.capabilities = result.get("capabilities") or {}
+        self.instructions = str(result.get("instructions") or "")
         self.server = result.get("serverInfo") or {}
         self.notify("notifications/initialized")
 

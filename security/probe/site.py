@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -103,6 +104,8 @@ class Site:
     log: Callable[[], str] | None = None
     statements: Callable[[], Sequence[Statement]] | None = None
     upstream: Upstream | None = None
+    lockfile: Path | None = None
+    """Where its surface is pinned."""
     limited: Callable[[], AbstractContextManager["Site"]] | None = None
 
     @property

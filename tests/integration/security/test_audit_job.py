@@ -46,7 +46,7 @@ def audit(repository: Path, programs: Path) -> Audit:
         *, only: tuple[str, ...] = (), fail_on: str = "", allow: tuple[str, ...] = (), where: Path = programs
     ) -> int:
         return run_audit(
-            Options(only, fail_on),
+            Options(only=only, fail_on=fail_on),
             repository=repository,
             environ=os.environ,
             allow_inconclusive=allow,

@@ -1,0 +1,1 @@
+"""Probes of configuration: what the server tells and offers to anybody."""

@@ -1,0 +1,1 @@
+"""Probes of the surface: what the server tells of itself."""
