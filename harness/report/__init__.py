@@ -1,4 +1,4 @@
-"""Reports made from a run record alone: HTML, Markdown, JUnit; and the summary on a terminal.
+"""Reports made from a run record alone: HTML, Markdown, JUnit, SARIF; and the summary on a terminal.
 
 Each writer is a module with `render(record) -> str`. The JSON report is the record itself.
 """
@@ -7,9 +7,14 @@ from pathlib import Path
 
 from harness.files import write_atomically
 from harness.record import RunRecord
-from harness.report import html, junit, markdown
+from harness.report import html, junit, markdown, sarif
 
-_WRITERS = {"report.html": html.render, "report.md": markdown.render, "junit.xml": junit.render}
+_WRITERS = {
+    "report.html": html.render,
+    "report.md": markdown.render,
+    "report.sarif": sarif.render,
+    "junit.xml": junit.render,
+}
 REPORT_NAMES = tuple(_WRITERS)
 
 

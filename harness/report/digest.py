@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.record import Check, Measurement, Part, RunRecord
+from harness.record import Check, Finding, Measurement, Part, RunRecord, failure_reason
 from harness.verdict import CheckStatus, Severity, Status
 
 MOST_FINDINGS = 50
-"""How many findings of one check a report shows; the rest are counted, and stand in the record."""
+"""How many findings of one check a report shows at once; how many more there are is told beside them."""
 
 _WORST_FIRST = {severity: rank for rank, severity in enumerate(Severity)}
 
@@ -66,6 +66,41 @@ def make_digest(record: RunRecord) -> Digest:
     )
 
 
+def open_findings(check: Check) -> list[Finding]:
+    """The findings of a check that count, the worst first."""
+    return sorted(check.open_findings, key=lambda found: _WORST_FIRST[severity_of(found, check)])
+
+
+def severity_of(found: Finding, check: Check) -> Severity:
+    """How bad a finding is: as it says itself, else as its check says."""
+    return found.severity or check.severity
+
+
+def why_failed(check: Check) -> str:
+    """The reason of a failed check where its findings follow: their number in place of the first of them."""
+    found = check.open_findings
+    if not found or check.reason != failure_reason(found, check.failures):
+        return check.reason
+    return "; ".join([count_findings(len(found)), *check.failures])
+
+
+def count_findings(number: int) -> str:
+    """A number of findings in words."""
+    return f"{number} finding{'' if number == 1 else 's'}"
+
+
+def count_open(record: RunRecord) -> int:
+    """How many findings keep the run from passing."""
+    return sum(len(check.open_findings) for check in record.checks if check.status is CheckStatus.FAILED)
+
+
+def lacks_a_red_check(record: RunRecord) -> bool:
+    """Whether the run did not pass though no check alone says so: it was interrupted, or no check passed."""
+    red = {CheckStatus.FAILED, CheckStatus.INCONCLUSIVE}
+    counting = [check for check in record.checks if check.id not in record.allowed_inconclusive]
+    return record.status is not Status.PASSED and not any(check.status in red for check in counting)
+
+
 def command_of(record: RunRecord, check: Check | None = None) -> str:
     """The command that makes this run again, or the part of it that `check` belongs to."""
     for part in record.parts:
@@ -113,7 +148,9 @@ def _not_checked(record: RunRecord) -> list[NotChecked]:
 
 def _headline(record: RunRecord, counts: Counter[CheckStatus], not_checked: Sequence[NotChecked]) -> str:
     total = len(record.checks)
-    tail = [f"{len(not_checked)} NOT CHECKED"] if not_checked else []
+    found = count_open(record)
+    tail = [count_findings(found)] if found else []
+    tail += [f"{len(not_checked)} NOT CHECKED"] if not_checked else []
     tail += [f"{counts[CheckStatus.WAIVED]} waived"] if counts[CheckStatus.WAIVED] else []
     passed = f"{counts[CheckStatus.PASSED]} of {total} checks passed"
     match record.status:

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from harness.record import Artifact, Check, Part, RunRecord
 from harness.report import digest as words
 from harness.report.chart import make_charts
+from harness.report.coverage import make_matrix
 from harness.verdict import CheckStatus
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -38,6 +39,7 @@ def render(record: RunRecord) -> str:
             groups=_groups(record),
             commands={check.id: words.command_of(record, check) for check in record.checks},
             longest=longest,
+            matrix=make_matrix(record),
             most_findings=words.MOST_FINDINGS,
             style=Markup((_TEMPLATES / "report.css").read_text(encoding="utf-8")),  # noqa: S704 -- our own file
         )
@@ -62,7 +64,12 @@ def _environment() -> Environment:
         "is_web_link": _is_web_link,
         "bytes": _bytes,
     }
-    environment.globals["log_of"] = _log_of
+    environment.globals |= {
+        "log_of": _log_of,
+        "open_findings": words.open_findings,
+        "severity_of": words.severity_of,
+        "why_failed": words.why_failed,
+    }
     return environment
 
 

@@ -5,8 +5,8 @@ that did not pass.
 from xml.etree import ElementTree as ET
 
 from harness.record import Check, Part, RunRecord
-from harness.report.digest import make_digest
-from harness.verdict import CheckStatus, Status
+from harness.report.digest import count_open, lacks_a_red_check, make_digest
+from harness.verdict import CheckStatus
 
 
 def render(record: RunRecord) -> str:
@@ -34,20 +34,13 @@ def _add_suite(root: ET.Element, record: RunRecord, part: Part | None, checks: l
     for check in checks:
         case = ET.SubElement(suite, "testcase", classname=name, name=check.id, time=f"{check.duration_seconds:.3f}")
         _add_outcome(case, check, allowed=check.id in record.allowed_inconclusive)
-    if part is None and _would_be_green(record):
+    if part is None and lacks_a_red_check(record):
         case = ET.SubElement(suite, "testcase", classname=name, name="verdict", time="0.000")
         ET.SubElement(case, "error", message=make_digest(record).headline, type=record.status)
     suite.set("tests", str(len(suite.findall("testcase"))))
     for tag, total in (("failure", "failures"), ("error", "errors"), ("skipped", "skipped")):
         suite.set(total, str(len(suite.findall(f"testcase/{tag}"))))
     suite.set("time", f"{part.duration_seconds if part else sum(check.duration_seconds for check in checks):.3f}")
-
-
-def _would_be_green(record: RunRecord) -> bool:
-    """Whether no check alone says that the run did not pass: it was interrupted, or no check passed."""
-    red = {CheckStatus.FAILED, CheckStatus.INCONCLUSIVE}
-    counting = [check for check in record.checks if check.id not in record.allowed_inconclusive]
-    return record.status is not Status.PASSED and not any(check.status in red for check in counting)
 
 
 def _add_outcome(case: ET.Element, check: Check, *, allowed: bool) -> None:
@@ -71,7 +64,9 @@ def _add_outcome(case: ET.Element, check: Check, *, allowed: bool) -> None:
 
 def _details(check: Check) -> list[str]:
     findings = [
-        f"{found.rule}: {found.message} [{found.fingerprint}]" + (f" at {found.location}" if found.location else "")
+        f"{found.rule}: {found.message} [{found.fingerprint}]"
+        + (f" at {found.location}" if found.location else "")
+        + (f", does not count: {found.accepted}" if found.accepted else "")
         for found in check.findings
     ]
     return [check.reason, *findings, *check.evidence]
@@ -83,6 +78,7 @@ def _add_properties(suite: ET.Element, record: RunRecord) -> None:
         "record": record.id,
         "status": record.status,
         "exit_code": str(record.exit_code),
+        "findings": str(count_open(record)),
         "target": record.target.url if record.target else "",
         "revision": record.revision.commit or "",
     }

@@ -3,7 +3,18 @@
 import re
 
 from harness.record import Check, RunRecord
-from harness.report.digest import MOST_FINDINGS, Digest, duration, figure, figure_name, make_digest
+from harness.report.coverage import make_matrix
+from harness.report.digest import (
+    MOST_FINDINGS,
+    Digest,
+    duration,
+    figure,
+    figure_name,
+    make_digest,
+    open_findings,
+    severity_of,
+    why_failed,
+)
 
 _SPECIAL = re.compile(r"([\\`*_\[\]|~])")
 
@@ -24,6 +35,7 @@ def render(record: RunRecord) -> str:
         ),
         _bullets("Waived", [f"**{_text(check.title)}**: {_text(check.reason)}" for check in digest.waived]),
         _parts(digest),
+        _matrix(record),
         _checks(record),
         _figures(record),
         f"Record {_text(record.id)}",
@@ -42,12 +54,14 @@ def _bullets(title: str, lines: list[str]) -> str:
 
 
 def _failure(check: Check) -> str:
-    lines = [f"**{_text(check.title)}** ({check.severity}): {_text(check.reason)}"]
-    for found in check.findings[:MOST_FINDINGS]:
+    lines = [f"**{_text(check.title)}** ({check.severity}): {_text(why_failed(check))}"]
+    findings = open_findings(check)
+    for found in findings[:MOST_FINDINGS]:
         where = f" at {_text(found.location)}" if found.location else ""
-        lines.append(f"{_text(found.rule)}: {_text(found.message)}{where} ({_text(found.fingerprint)})")
-    if len(check.findings) > MOST_FINDINGS:
-        lines.append(f"and {len(check.findings) - MOST_FINDINGS} more in record.json")
+        severity = severity_of(found, check)
+        lines.append(f"{severity}, {_text(found.rule)}: {_text(found.message)}{where} ({_text(found.fingerprint)})")
+    if len(findings) > MOST_FINDINGS:
+        lines.append(f"and {len(findings) - MOST_FINDINGS} more in report.html")
     return "\n  - ".join(lines)
 
 
@@ -64,6 +78,15 @@ def _parts(digest: Digest) -> str:
         for each in digest.parts
     ]
     return _table("Parts", ["part", "status", "took", "why"], rows)
+
+
+def _matrix(record: RunRecord) -> str:
+    rows = [
+        [_text(each.id), _text(each.category.title), _text(", ".join(check.id for check in each.checks)), each.summary]
+        for coverage in make_matrix(record).values()
+        for each in coverage
+    ]
+    return _table("Security categories", ["id", "category", "checks", "what they say"], rows)
 
 
 def _checks(record: RunRecord) -> str:

@@ -14,11 +14,13 @@ from rich.text import Text
 from harness.edge import write_out
 from harness.progress import STYLES
 from harness.record import RECORD_NAME, Check, RunRecord
-from harness.report.digest import Digest, duration, make_digest
+from harness.report.digest import Digest, duration, make_digest, open_findings, severity_of, why_failed
 from harness.verdict import CheckStatus, PartStatus, Status
 
 MOST_ROWS = 40
 """Above that many checks the table lists only those that did not pass."""
+MOST_FINDINGS = 5
+"""Of one check; above that many the rest is only counted."""
 MOST_WAIVED = 5
 """Above that many they are only counted: what fails must not scroll away under what is accepted."""
 WIDTH_IN_A_FILE = 120
@@ -92,26 +94,38 @@ def _print_details(console: Console, digest: Digest) -> None:
     if digest.failed:
         console.print("\nFailed", style="bold")
     for check in digest.failed:
-        _print_entry(console, check, f" ({check.severity})")
+        _print_entry(console, check, f" ({check.severity})", why_failed(check))
+        _print_findings(console, check)
     if digest.not_checked:
         console.print("\nNOT CHECKED", style="bold")
     for each in digest.not_checked:
-        _print_entry(console, each.check, f" ({each.why})")
+        _print_entry(console, each.check, f" ({each.why})", each.check.reason)
     if len(digest.waived) > MOST_WAIVED:
         console.print(f"\nWaived: {len(digest.waived)} checks; the report gives each with its reason", style="bold")
     elif digest.waived:
         console.print("\nWaived", style="bold")
         for check in digest.waived:
-            _print_entry(console, check, "")
+            _print_entry(console, check, "", check.reason)
     if digest.to_do:
         console.print("\nWhat to do", style="bold")
     for line in digest.to_do:
         console.print(Padding(printable(line), (0, 0, 0, 2)))
 
 
-def _print_entry(console: Console, check: Check, remark: str) -> None:
+def _print_entry(console: Console, check: Check, remark: str, reason: str) -> None:
     console.print(Padding(printable(f"{check.id}: {check.title}{remark}"), (0, 0, 0, 2)))
-    console.print(Padding(printable(check.reason), (0, 0, 0, 4)))
+    console.print(Padding(printable(reason), (0, 0, 0, 4)))
+
+
+def _print_findings(console: Console, check: Check) -> None:
+    """The worst findings of a check, and how many more there are."""
+    findings = open_findings(check)
+    for found in findings[:MOST_FINDINGS]:
+        place = " ".join(filter(None, (found.location, found.rule)))
+        console.print(Padding(printable(f"{severity_of(found, check)}  {place}"), (0, 0, 0, 6)))
+        console.print(Padding(printable(found.message), (0, 0, 0, 8)))
+    if len(findings) > MOST_FINDINGS:
+        console.print(Padding(f"and {len(findings) - MOST_FINDINGS} more in the report", (0, 0, 0, 6)))
 
 
 def printable(text: str) -> Text:

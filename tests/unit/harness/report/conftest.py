@@ -110,6 +110,28 @@ def interrupted() -> RunRecord:
     return make_record(one(CheckStatus.PASSED, "answers"), status=Status.INTERRUPTED, exit_code=130)
 
 
+def of_an_audit() -> RunRecord:
+    def found(name: str, severity: Severity, accepted: str = "") -> Finding:
+        return Finding(
+            fingerprint=name, rule="RULE", message=f"message {name}", location=f"a/{name}.py:3", severity=severity,
+            accepted=accepted,
+        )  # fmt: skip
+
+    many = tuple(found(f"m{number}", Severity.MEDIUM) for number in range(6))
+    mixed = (found("mild", Severity.LOW), found("known", Severity.CRITICAL, "known"), found("worst", Severity.CRITICAL))
+    return make_record(
+        one(CheckStatus.FAILED, "code", tool="bandit", categories=("A05:2025", "A04:2025"), findings=(*mixed, *many),
+            reason="8 found; the first: message mild"),
+        one(CheckStatus.PASSED, "secrets", tool="detect-secrets", categories=("A04:2025",)),
+        one(CheckStatus.INCONCLUSIVE, "dependencies", tool="pip-audit", categories=("A03:2025",)),
+        one(CheckStatus.SKIPPED, "keys", categories=("A04:2025", "API2:2023")),
+        one(CheckStatus.WAIVED, "hosts", categories=("MCP:dns-rebinding",),
+            findings=(found("old", Severity.HIGH, "accepted by ops"),)),
+        one(CheckStatus.NOT_APPLICABLE, "code.below", tool="bandit", findings=(found("low", Severity.LOW),)),
+        kind="audit",
+    )  # fmt: skip
+
+
 RECORDS: dict[str, Callable[[], RunRecord]] = {
     "passed": lambda: make_record(one(CheckStatus.PASSED, "answers")),
     "every status": of_every_status,
@@ -118,6 +140,7 @@ RECORDS: dict[str, Callable[[], RunRecord]] = {
     "hostile": hostile,
     "a night": of_a_night,
     "interrupted": interrupted,
+    "an audit": of_an_audit,
     "no target": lambda: make_record(
         one(CheckStatus.PASSED, "answers"), target=None, revision=Revision(commit=None, dirty=True)
     ),

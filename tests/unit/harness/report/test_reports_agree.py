@@ -10,9 +10,12 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from harness.categories import CATEGORIES
 from harness.record import RunRecord
 from harness.report import html, junit, markdown
-from harness.report.digest import MOST_FINDINGS, make_digest
+from harness.report.coverage import make_matrix
+from harness.report.digest import MOST_FINDINGS, make_digest, open_findings
+from harness.report.terminal import MOST_FINDINGS as SHOWN
 from harness.report.terminal import print_summary
 from harness.verdict import CheckStatus, Status
 
@@ -172,7 +175,46 @@ def test_findings_beyond_those_shown_are_counted(a_record: ARecord) -> None:
     record = a_record("hostile")
     assert len(record.checks[0].findings) > MOST_FINDINGS
     for text in ("".join(Page(html.render(record)).text), markdown.render(record)):
-        assert f"and {len(record.checks[0].findings) - MOST_FINDINGS} more in" in text
+        assert f"and {len(record.checks[0].findings) - MOST_FINDINGS} more" in text
+
+
+def test_the_page_has_every_finding_of_every_check(record: RunRecord) -> None:
+    names = Page(html.render(record)).values("data-finding")
+    assert sorted(names) == sorted(found.fingerprint for check in record.checks for found in check.findings)
+
+
+def test_findings_come_worst_first_and_accepted_ones_apart(a_record: ARecord) -> None:
+    record = a_record("an audit")
+    counting = ["worst", *(f"m{number}" for number in range(6)), "mild"]
+    assert [found.fingerprint for found in open_findings(record.checks[0])] == counting
+    assert Page(html.render(record)).values("data-finding") == [*counting, "known", "old", "low"]
+    assert re.findall(r"message (\w+) at", markdown.render(record)) == counting
+
+
+def test_the_summary_lists_the_worst_findings_and_counts_the_rest(a_record: ARecord) -> None:
+    text = summary(a_record("an audit"))
+    assert "    8 findings\n      critical  a/worst.py:3 RULE\n        message worst\n      medium  a/m0.py:3" in text
+    assert text.count("        message ") == SHOWN
+    assert f"      and {8 - SHOWN} more in the report\n" in text
+
+
+def test_the_matrix_has_every_category_and_what_its_checks_say(a_record: ARecord) -> None:
+    matrix = make_matrix(a_record("an audit"))
+    said = {each.id: (each.summary, each.status) for coverage in matrix.values() for each in coverage}
+    assert list(said) == list(CATEGORIES)
+    assert said["A05:2025"] == ("1 of 1 ran, 1 failed, 8 found, 1 accepted", CheckStatus.FAILED)
+    assert said["A04:2025"] == ("2 of 3 ran, 1 NOT CHECKED, 1 failed, 8 found, 1 accepted", CheckStatus.FAILED)
+    assert said["A03:2025"] == ("0 of 1 ran, 1 NOT CHECKED", CheckStatus.INCONCLUSIVE)
+    assert said["API2:2023"] == ("0 of 1 ran, 1 NOT CHECKED", CheckStatus.SKIPPED)
+    assert said["MCP:dns-rebinding"] == ("1 of 1 ran, 1 accepted", CheckStatus.WAIVED)
+    assert said["A01:2025"] == ("no check covers it", None)
+
+
+def test_page_and_markdown_have_the_matrix_where_a_check_covers_a_category(record: RunRecord) -> None:
+    covered = any(check.categories for check in record.checks)
+    assert Page(html.render(record)).values("data-category") == (list(CATEGORIES) if covered else [])
+    table = markdown.render(record).partition("## Security categories")[2].partition("## ")[0]
+    assert len(re.findall(r"^\| ", table, re.MULTILINE)) == (len(CATEGORIES) + 2 if covered else 0)
 
 
 def test_a_night_links_its_parts_reports_and_logs(a_record: ARecord) -> None:

@@ -70,7 +70,7 @@ def test_a_passing_job_leaves_a_record_its_reports_and_a_pointer(job: Job) -> No
     assert job(passes, target=Target(name="local", url="http://127.0.0.1:1/mcp")) == 0
     assert job.record.status is Status.PASSED
     assert {path.name for path in job.directory.iterdir()} == {
-        "record.json", "report.html", "report.md", "junit.xml",
+        "record.json", "report.html", "report.md", "report.sarif", "junit.xml",
     }  # fmt: skip
     assert (job.reports / "latest-example").resolve() == job.directory
     assert "PASSED" in job.stdout.getvalue()
@@ -213,7 +213,7 @@ def test_an_allowed_inconclusive_check_passes_and_says_not_checked_everywhere(jo
     allowed = Job(job.reports.with_name("others"))
     assert allowed(body, allow_inconclusive=["b"]) == 0
     assert allowed.record.allowed_inconclusive == ("b",)
-    for name in ("report.html", "report.md", "junit.xml"):
+    for name in ("report.html", "report.md", "report.sarif", "junit.xml"):
         assert "NOT CHECKED" in (allowed.directory / name).read_text()
     assert "NOT CHECKED" in allowed.stdout.getvalue()
 
@@ -287,6 +287,55 @@ def test_waivers_are_applied(job: Job) -> None:
     surroundings = Surroundings(now=lambda: moment, stdout=job.stdout, stderr=job.stderr)
     assert job(fails, waivers=[accepted], surroundings=surroundings) == 0
     assert "Waived" in job.stdout.getvalue()
+
+
+def finds(*rules: str, failure: str = "") -> Callable[[Run], None]:
+    def body(run: Run) -> None:
+        passes(run)
+        with run.check("b", "B") as check:
+            for rule in rules:
+                check.find(rule, f"{rule} is bad")
+            if failure:
+                check.fail(failure)
+
+    return body
+
+
+def test_what_the_baseline_had_found_already_does_not_fail(job: Job) -> None:
+    assert job(finds("old")) == 1
+    later = Job(job.reports.with_name("later"))
+    assert later(finds("old"), baseline=job.record) == 0
+    assert later.record.checks[1].status is CheckStatus.WAIVED
+    assert later.record.arguments["baseline"] == job.record.id
+    again = Job(job.reports.with_name("again"))
+    assert again(finds("old"), baseline=later.record) == 0
+
+
+def test_what_is_new_since_the_baseline_fails_and_alone_is_listed(job: Job) -> None:
+    assert job(finds("old")) == 1
+    later = Job(job.reports.with_name("later"))
+    assert later(finds("old", "new"), baseline=job.record) == 1
+    assert "new is bad" in later.stdout.getvalue()
+    assert "old is bad" not in later.stdout.getvalue()
+    assert "1 finding\n      high  new\n" in later.stdout.getvalue()
+
+
+def test_what_failed_for_something_else_fails_in_spite_of_the_baseline(job: Job) -> None:
+    assert job(finds("old")) == 1
+    later = Job(job.reports.with_name("later"))
+    assert later(finds("old", failure="it is slow"), baseline=job.record) == 1
+    assert later.record.checks[1].reason == "it is slow"
+
+
+def test_an_expired_waiver_fails_though_the_baseline_knows_it(job: Job) -> None:
+    moment = datetime(2026, 11, 23, tzinfo=UTC)
+    expired = Waiver(id="b", job="example", reason="r", owner="o", expires=date(2026, 11, 22))
+    surroundings = Surroundings(now=lambda: moment, stdout=job.stdout, stderr=job.stderr)
+    assert job(finds("old"), waivers=[expired], surroundings=surroundings) == 1
+    later = Job(job.reports.with_name("later"))
+    assert later(finds("old"), waivers=[expired], surroundings=surroundings, baseline=job.record) == 1
+    statuses = {check.id: check.status for check in later.record.checks}
+    assert statuses == {"a": CheckStatus.PASSED, "b": CheckStatus.WAIVED, "waivers": CheckStatus.FAILED}
 
 
 def test_secrets_among_the_arguments_are_not_recorded(job: Job) -> None:
