@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from harness.record import Check, Finding, Measurement, Part, RunRecord, failure_reason
 from harness.verdict import CheckStatus, Severity, Status
 
-MOST_FINDINGS = 50
+MOST_FINDINGS = 10
 """How many findings of one check a report shows at once; how many more there are is told beside them."""
 
 _WORST_FIRST = {severity: rank for rank, severity in enumerate(Severity)}

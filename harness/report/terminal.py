@@ -122,7 +122,7 @@ def _print_findings(console: Console, check: Check) -> None:
     findings = open_findings(check)
     for found in findings[:MOST_FINDINGS]:
         place = " ".join(filter(None, (found.location, found.rule)))
-        console.print(Padding(printable(f"{severity_of(found, check)}  {place}"), (0, 0, 0, 6)))
+        console.print(Padding(printable(f"{severity_of(found, check):<8}  {place}"), (0, 0, 0, 6)))
         console.print(Padding(printable(found.message), (0, 0, 0, 8)))
     if len(findings) > MOST_FINDINGS:
         console.print(Padding(f"and {len(findings) - MOST_FINDINGS} more in the report", (0, 0, 0, 6)))

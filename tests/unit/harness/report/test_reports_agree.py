@@ -193,7 +193,7 @@ def test_findings_come_worst_first_and_accepted_ones_apart(a_record: ARecord) ->
 
 def test_the_summary_lists_the_worst_findings_and_counts_the_rest(a_record: ARecord) -> None:
     text = summary(a_record("an audit"))
-    assert "    8 findings\n      critical  a/worst.py:3 RULE\n        message worst\n      medium  a/m0.py:3" in text
+    assert "    8 findings\n      critical  a/worst.py:3 RULE\n        message worst\n      medium    a/m0.py:3" in text
     assert text.count("        message ") == SHOWN
     assert f"      and {8 - SHOWN} more in the report\n" in text
 

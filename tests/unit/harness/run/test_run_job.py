@@ -317,7 +317,7 @@ def test_what_is_new_since_the_baseline_fails_and_alone_is_listed(job: Job) -> N
     assert later(finds("old", "new"), baseline=job.record) == 1
     assert "new is bad" in later.stdout.getvalue()
     assert "old is bad" not in later.stdout.getvalue()
-    assert "1 finding\n      high  new\n" in later.stdout.getvalue()
+    assert "1 finding\n      high      new\n" in later.stdout.getvalue()
 
 
 def test_what_failed_for_something_else_fails_in_spite_of_the_baseline(job: Job) -> None:
