@@ -74,7 +74,7 @@ class Client:
         params = params or {}
         request_id = next(self._ids)
         body = json.dumps(wire.envelope(method, params, self.version, request_id)).encode()
-        answer = self._transport.send(body, self._headers(method, params), awaited_id=request_id)
+        answer = self._transport.send(body, self.headers(method, params), awaited_id=request_id)
         if not is_json(answer) or (answer.status >= 400 and not answer.body):
             raise status_error(self.url, answer)
         try:
@@ -93,7 +93,7 @@ class Client:
     def notify(self, method: str) -> None:
         """Send a notification. Raises HttpStatusError when the server does not accept it."""
         body = json.dumps(wire.envelope(method, {}, self.version, None)).encode()
-        answer = self._transport.send(body, self._headers(method, {}))
+        answer = self._transport.send(body, self.headers(method, {}))
         if answer.status >= 300:
             raise status_error(self.url, answer)
 
@@ -104,11 +104,16 @@ class Client:
         """
         return self._transport.send(content, headers or {})
 
+    def headers(self, method: str, params: Mapping[str, Any]) -> dict[str, str | None]:
+        """What the revision asks for beside content type and authorization, and the session if there is one."""
+        session = {SESSION_HEADER: self._session_id} if self._session_id else {}
+        return {**wire.protocol_headers(method, params, self.version), **session}
+
     def close(self) -> None:
         """End the server's session, when it gave one, and close the connections."""
         if self._session_id:
             with contextlib.suppress(ClientError):
-                self._transport.send(b"", self._headers("", {}), method="DELETE")
+                self._transport.send(b"", self.headers("", {}), method="DELETE")
         self._transport.close()
 
     def discover(self, version: str) -> None:
@@ -153,10 +158,6 @@ class Client:
             if following == cursor:
                 raise ProtocolError(f"{self.url}: {method} gives the same cursor again")
             cursor = following
-
-    def _headers(self, method: str, params: Mapping[str, Any]) -> dict[str, str | None]:
-        session = {SESSION_HEADER: self._session_id} if self._session_id else {}
-        return {**wire.protocol_headers(method, params, self.version), **session}
 
 
 def connect(url: str, token: str | None = None, *, version: str = AUTO, timeout_seconds: float = 30.0) -> Client:

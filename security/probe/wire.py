@@ -1,6 +1,7 @@
 """Bytes to a server as they are, and whatever comes back: for requests that no HTTP client would send."""
 
 import contextlib
+import re
 import socket
 import ssl
 import time
@@ -12,6 +13,7 @@ from harness.client.errors import NoAnswerError
 from security.probe.site import SECONDS, Site, Tenant
 
 MOST_BYTES = 4 * 1024 * 1024
+STATUS = re.compile(rb"HTTP/1\.[01] ([0-9]{3})\b")
 
 
 @dataclass(frozen=True)
@@ -22,16 +24,14 @@ class RawAnswer:
     closed: bool
 
     @property
-    def status(self) -> int | None:
-        """The status of the first response; None where there is none."""
-        first = self.data.split(b"\r\n", 1)[0].split(b" ")
-        return int(first[1]) if len(first) > 1 and first[0].startswith(b"HTTP/") and first[1].isdigit() else None
+    def statuses(self) -> list[int]:
+        """The status of each response, in their order."""
+        return [int(found) for found in STATUS.findall(self.data)]
 
     @property
-    def statuses(self) -> list[int]:
-        """The statuses of all responses, taken by their status lines."""
-        lines = (line.split(b" ") for line in self.data.split(b"\r\n") if line.startswith(b"HTTP/1."))
-        return [int(line[1]) for line in lines if len(line) > 1 and line[1].isdigit()]
+    def status(self) -> int | None:
+        """The status of the first response; None where there is none."""
+        return next(iter(self.statuses), None)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,51 @@
+"""A body that is too large is refused before it has cost much."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from harness.client import Client
+from harness.client.errors import NoAnswerError
+from harness.collector import OpenCheck
+from security.probe.messages import body, is_answered, require_answered, send
+from security.probe.probe import Effect, probe
+from security.probe.site import Site
+from security.probe.wire import head, opened, read_all
+
+BYTES = 8 * 1024 * 1024
+DECLARED = 10**12
+
+
+@probe(
+    "protocol.large-body",
+    "Bodies of any size do not reach the server's memory",
+    "API4:2023",
+    "A06:2025",
+    effect=Effect.STRESSES,
+)
+def large_body(check: OpenCheck, site: Site) -> None:
+    """Send 8 MiB of padding in a good request, and announce a terabyte."""
+    with site.connect() as client:
+        require_answered(site, client)
+        message = body(client, params={"padding": "x" * BYTES})
+        check.examined += 2
+        if _is_taken(client, message):
+            check.find("large-body", f"a request of {BYTES} bytes is taken in", references=("CWE-770",))
+        if _is_waited_for(site):
+            message_text = f"a body of {DECLARED} bytes is waited for, although its length is announced"
+            check.find("announced-length", message_text, references=("CWE-770",))
+        require_answered(site, client)
+
+
+def _is_taken(client: Client, message: Mapping[str, Any]) -> bool:
+    try:
+        return is_answered(send(client, message))
+    except NoAnswerError:
+        return False  # cut off
+
+
+def _is_waited_for(site: Site) -> bool:
+    """Whether a body announced as enormous is neither refused nor cut off within two seconds."""
+    with opened(site) as connection:
+        connection.sendall(head(site, {"Content-Length": str(DECLARED)}))
+        answer = read_all(connection, 2.0)
+    return not answer.closed and answer.status is None
