@@ -78,8 +78,8 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is whole. Raises HeadTooLargeError."""
-        self._in_head = False
         self._count(len(self.parser.get_method()))
+        self._in_head = False  # not before: a head too large by its method alone is still a head
         super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:

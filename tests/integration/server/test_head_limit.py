@@ -1,3 +1,5 @@
+import contextlib
+import http.client
 import json
 import socket
 from typing import Any
@@ -15,13 +17,18 @@ FIRST = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n"
 def answer_to(bench: Bench, *pieces: bytes) -> tuple[int, dict[str, Any]]:
     """The status and the JSON that the server answers at last, after which the connection is closed."""
     address = urlsplit(bench.base_url)
-    received = b""
     with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for piece in pieces:
-            connection.sendall(piece)
-        while more := connection.recv(65_536):
-            received += more
+        return answered(connection, *pieces)
+
+
+def answered(connection: socket.socket, *pieces: bytes) -> tuple[int, dict[str, Any]]:
+    """As `answer_to`, on a connection."""
+    received = b""
+    for piece in pieces:
+        connection.sendall(piece)
+    while more := connection.recv(65_536):
+        received += more
     head, _, body = received[received.rindex(b"HTTP/1.1 ") :].partition(b"\r\n\r\n")
     assert b"content-type: application/json" in head.lower()
     return int(head.split()[1]), json.loads(body)
@@ -53,6 +60,18 @@ def test_a_head_behind_another_request_has_the_same_limit(bench: Bench) -> None:
     first = FIRST + b"\r\n"
     assert answer_to(bench, first + head_of(HEAD_BYTES, headers=3))[0] == 200
     assert answer_to(bench, first + head_of(HEAD_BYTES + 1, headers=3))[0] == 431
+
+
+def test_a_head_behind_an_answered_request_has_the_same_limit_and_is_told(bench: Bench) -> None:
+    address = urlsplit(bench.base_url)
+    for size, status in ((HEAD_BYTES, 200), (HEAD_BYTES + 1, 431)):
+        connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=10)
+        with contextlib.closing(connection):
+            connection.request("GET", "/health/live")
+            with connection.getresponse() as first:
+                assert (first.status, bool(first.read())) == (200, True)
+            assert connection.sock is not None, "the connection was not kept"
+            assert answered(connection.sock, head_of(size, headers=3))[0] == status
 
 
 def test_what_follows_a_head_in_the_same_piece_does_not_count_towards_the_next(bench: Bench) -> None:
