@@ -59,13 +59,13 @@ class History:
     async def revertible(self, wanted: Filter) -> list[Row[Any]]:
         """Writes that happened at OrderDesk, or may have, and are no reverts, as `find` gives them.
 
-        What touched no object of OrderDesk's changed the tenant's own list of stores.
+        What touched no object of OrderDesk's changed the tenant's own list of stores. Those of the first release, which
+        kept no plan, are among them: nobody can revert them, and the operator must hear that.
         """
         query = self._filtered(wanted, LISTED).where(
             writes.c.state != FAILED,
             writes.c.reverts.is_(None),
             writes.c.objects > 0,
-            writes.c.sealed_plan.is_not(None),
         )
         return await self._rows(query.order_by(*NEWEST))
 

@@ -414,6 +414,23 @@ def test_a_revert_by_filter_says_of_each_write_that_may_have_happened_why_it_is_
     assert without_date(bench.upstream.order(shop.account, first)) == without_date(before)
 
 
+def test_a_revert_by_filter_says_of_the_first_release_s_writes_that_they_have_no_before_image(
+    bench: Bench, shop: Shop, reader: Client
+) -> None:
+    first, second = (
+        succeed(reader, "orders_update", {"order_id": order_id, "changes": {"email": "new@example.com"}})["write_id"]
+        for order_id in shop.orders[:2]
+    )
+    with contextlib.closing(sqlite3.connect(bench.database)) as connection, connection:
+        connection.execute("UPDATE writes SET sealed_plan = NULL, process = NULL WHERE id = ?", (first,))
+    for more in (("--dry-run",), ()):
+        after, kept_none = revert(bench, "--tenant", shop.tenant.id, "--since", "1h", *more, code=1)
+        assert (after["id"], "why" in after) == (second, False)
+        assert (kept_none["id"], kept_none["reverted"]) == (first, False)
+        assert "kept no before-images" in kept_none["why"]
+    assert bench.upstream.order(shop.account, shop.orders[0])["email"] == "new@example.com"
+
+
 def test_a_revert_by_filter_waits_for_what_is_under_way_and_takes_it_back(
     bench: Bench, shop: Shop, reader: Client, faults: Callable[..., int]
 ) -> None:

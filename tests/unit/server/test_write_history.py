@@ -93,7 +93,7 @@ async def test_settling_by_hand_completes_the_audit_row_and_drops_the_lease(
         assert (await connection.execute(select(write_leases))).all() == []
 
 
-async def test_every_revertible_write_is_found_without_what_is_sealed(
+async def test_every_write_that_may_be_reverted_or_told_why_not_is_found_without_what_is_sealed(
     database: Database, ledger: WriteLedger, write: Write
 ) -> None:
     history, count = History(database, LEASES), 10_050
@@ -110,11 +110,14 @@ async def test_every_revertible_write_is_found_without_what_is_sealed(
             {"state": "failed"},
             {"reverts": write_id},
             {"objects": 0},
-            {"sealed_plan": None},
         ]
         for number, other in enumerate(others):
             await connection.execute(writes.insert(), {**kept, "id": f"w_other_{number}", **other})
+        # The first release kept no plan: it cannot be reverted, which an operator must hear.
+        await connection.execute(writes.insert(), {**kept, "id": "w_first_release", "sealed_plan": None})
     rows = await history.revertible(Filter(tenant_id=write.tenant_id))
-    assert len(rows) == count
+    assert len(rows) == count + 1
+    assert "w_first_release" in {row.id for row in rows}
+    assert not [row.id for row in rows if row.id.startswith("w_other")]
     assert not [name for name in rows[0]._fields if name.startswith("sealed")]
     assert not await history.are_under_way(write.tenant_id, write.store_id)
