@@ -12,7 +12,6 @@ import socket
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import EllipsisType
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import delete, insert, select
@@ -60,16 +59,14 @@ class Process:
     @classmethod
     def this(cls) -> Process:
         """The running one."""
-        found = _look(os.getpid())
-        return cls(socket.gethostname()[:HOST_LENGTH], _place(), os.getpid(), found if isinstance(found, str) else "")
+        return cls(socket.gethostname()[:HOST_LENGTH], _place(), os.getpid(), _look(os.getpid()) or "")
 
     def has_ended(self, text: str) -> bool:
         """Whether the process that `text` (of `str`) names is known to run no more; False where nobody can tell."""
         host, place, pid, started, *_ = (*text.split(" "), "", "", "")
         if not (place and started and (host, place) == (self.host, self.place) and pid.isdigit()):
             return False
-        found = _look(int(pid))
-        return found is None or (isinstance(found, str) and found != started)
+        return _look(int(pid)) not in ("", started)
 
     def __str__(self) -> str:
         return f"{self.host} {self.place} {self.pid} {self.started}"
@@ -136,8 +133,8 @@ def _place() -> str:
         return ""
 
 
-def _look(pid: int) -> str | EllipsisType | None:
-    """When a process began, in clock ticks since the boot; None where it ended, `...` where nobody can tell.
+def _look(pid: int) -> str | None:
+    """When a process began, in clock ticks since the boot; None where it ended, empty where nobody can tell.
 
     Not the time of day, which psutil reckons from a clock that may be set meanwhile: a server would look ended.
     """
@@ -145,9 +142,9 @@ def _look(pid: int) -> str | EllipsisType | None:
         text = (PROCESSES / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
     except (FileNotFoundError, ProcessLookupError):
         # Mounted with hidepid, it shows none of other users' processes, the first one neither.
-        return None if (PROCESSES / "1").exists() else ...
+        return None if (PROCESSES / "1").exists() else ""
     except OSError:
-        return ...
+        return ""
     # proc(5): the name, in parentheses, may hold anything; the state is the first field after it, this the 20th.
     fields = text.rpartition(")")[2].split()
     return None if fields[0] in DEAD else fields[19]
