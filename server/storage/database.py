@@ -69,7 +69,6 @@ class Database:
         self._writing = asyncio.Lock()
         self._locked_at = float("-inf")
         self._refused: tuple[float, str] | None = None
-        self._in_use = 0
         self._reopened_at = float("-inf")
         self._open = asyncio.Event()
         self._open.set()
@@ -83,7 +82,7 @@ class Database:
             hide_parameters=True,  # an error must not carry a customer's data into the log
         )
         metrics.database_pool_size.set(POOL_SIZE)
-        metrics.database_pool_available.set_function(self._available)
+        metrics.database_pool_available.set_function(lambda: POOL_SIZE - self._in_use())
         event.listen(self.engine.sync_engine, "handle_error", self._notice_read_only)
         self._observe(self.engine.sync_engine)
 
@@ -93,13 +92,11 @@ class Database:
         if not self._open.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._open.wait(), REOPENING_WAIT_SECONDS)
-        self._in_use += 1
         try:
             async with self.engine.connect() as connection:
                 yield connection
         finally:
-            self._in_use -= 1
-            if not self._open.is_set() and not self._in_use:
+            if not self._open.is_set() and not self._in_use():
                 await self._reopen()
 
     @asynccontextmanager
@@ -195,10 +192,10 @@ class Database:
         await transaction.commit()
         self._commit_duration.observe(time.perf_counter() - started)
 
-    def _available(self) -> float:
+    def _in_use(self) -> int:
         pool = self.engine.sync_engine.pool
         assert isinstance(pool, AsyncAdaptedQueuePool)
-        return POOL_SIZE - pool.checkedout()
+        return pool.checkedout()
 
     def _observe(self, engine: Any) -> None:
         opened = self._metrics.database_connections.labels("open")

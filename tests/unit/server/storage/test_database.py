@@ -94,6 +94,29 @@ async def test_a_connection_that_cannot_write_is_not_used_again(database: Databa
     assert await count(database, tenants) == 2
 
 
+async def test_those_who_wait_for_a_connection_get_one_before_all_are_closed(
+    database: Database, metrics: Metrics
+) -> None:
+    all_in_use, noticed = asyncio.Barrier(POOL_SIZE), asyncio.Event()
+
+    async def read(number: int) -> None:
+        async with database.read() as connection:
+            if number < POOL_SIZE:
+                await all_in_use.wait()
+            if number == 0:
+                await connection.exec_driver_sql("PRAGMA query_only=ON")
+                with pytest.raises(OperationalError, match="readonly"):  # as of a file that cannot be written
+                    await connection.exec_driver_sql("DELETE FROM tenants")
+                noticed.set()
+            await noticed.wait()
+            await connection.execute(select(tenants.c.id))
+
+    async with asyncio.timeout(4):  # a connection is waited for longer: the pool's time-out
+        await asyncio.gather(*map(read, range(3 * POOL_SIZE)))
+    assert sample(metrics, "db_connections_total", operation="close") == POOL_SIZE
+    await add_tenant(database, "t_1")
+
+
 async def test_a_commit_is_measured_as_long_as_it_takes(
     database: Database, metrics: Metrics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
