@@ -1,5 +1,6 @@
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,19 @@ def test_what_names_no_store_is_not_kept_in_the_audit_log(bench: Bench, client: 
         ]
 
 
+def looked_up(bench: Bench, shop: Shop, write_id: str) -> str:
+    """The state of a write that is looked up as if its server had ended an hour ago, before it kept the outcome."""
+    with closing(sqlite3.connect(bench.database)) as connection, connection:
+        connection.execute(
+            "UPDATE writes SET state = 'intent', settled_at = NULL, sealed_result = NULL, "
+            "created_at = created_at - 3600000 WHERE id = ?",
+            (write_id,),
+        )
+    run_command(bench, "writes", "uncertain", "--look-up", "--tenant", shop.tenant.id)
+    ((state,),) = bench.query("SELECT state FROM writes WHERE id = ?", write_id)
+    return str(state)
+
+
 @pytest.mark.parametrize("gone", [True, False], ids=["it happened", "it did not"])
 def test_a_deletion_whose_server_ended_is_settled_by_what_the_rows_show(
     gone: bool,  # noqa: FBT001
@@ -107,14 +121,7 @@ def test_a_deletion_whose_server_ended_is_settled_by_what_the_rows_show(
     write_id = succeed(client, "stores_delete", {"store_identifier": shop.label})["write_id"]
     if not gone:
         bench.register(client, shop)
-    with sqlite3.connect(bench.database) as connection:
-        connection.execute(
-            "UPDATE writes SET state = 'intent', settled_at = NULL, sealed_result = NULL, "
-            "created_at = created_at - 3600000 WHERE id = ?",
-            (write_id,),
-        )
-    run_command(bench, "writes", "uncertain", "--look-up", "--tenant", shop.tenant.id)
-    assert bench.query("SELECT state FROM writes WHERE id = ?", write_id) == [("done" if gone else "uncertain",)]
+    assert looked_up(bench, shop, write_id) == ("done" if gone else "uncertain")
 
 
 def test_a_second_deletion_at_the_same_time_finds_no_store(bench: Bench, shop: Shop) -> None:
@@ -214,14 +221,7 @@ def test_a_replaced_key_whose_server_ended_is_settled_by_what_the_rows_show(
     write_id = succeed(client, "stores_register", again(shop, api_key="new-key"))["write_id"]
     if not replaced:
         succeed(client, "stores_register", again(shop))
-    with sqlite3.connect(bench.database) as connection:
-        connection.execute(
-            "UPDATE writes SET state = 'intent', settled_at = NULL, sealed_result = NULL, "
-            "created_at = created_at - 3600000 WHERE id = ?",
-            (write_id,),
-        )
-    run_command(bench, "writes", "uncertain", "--look-up", "--tenant", shop.tenant.id)
-    assert bench.query("SELECT state FROM writes WHERE id = ?", write_id) == [("done" if replaced else "uncertain",)]
+    assert looked_up(bench, shop, write_id) == ("done" if replaced else "uncertain")
 
 
 def test_what_another_server_has_just_done_is_not_taken_for_undone(bench: Bench, shop: Shop, tmp_path: Path) -> None:
