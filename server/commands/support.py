@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from server.tenancy.stores import Stores
     from server.tenancy.tenants import Tenants
     from server.tenancy.vault import Vault
+    from server.writes.history import History
+    from server.writes.ledger import WriteLedger
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse names this type nowhere else
 
@@ -35,6 +37,8 @@ class Storage:
     brakes: Brakes
     tenants: Tenants
     stores: Stores
+    ledger: WriteLedger
+    history: History
 
 
 def refuse(message: str, code: int = USAGE) -> int:
@@ -52,13 +56,25 @@ def run_with_storage(settings: Settings, work: Callable[[Storage], Awaitable[int
     from server.tenancy.stores import Stores
     from server.tenancy.tenants import Tenants
     from server.tenancy.vault import Vault
+    from server.writes.history import History
+    from server.writes.leases import Leases
+    from server.writes.ledger import WriteLedger
 
     async def run() -> int:
         metrics = Metrics(__version__, settings.environment)
         database = Database(settings.database_url, metrics)
         vault = Vault(*settings.master_keys_bytes)
         brakes = Brakes(database, cap=settings.destructive_cap_per_hour)
-        storage = Storage(database, vault, brakes, Tenants(database, vault, brakes, metrics), Stores(database, vault))
+        leases = Leases.of_this_process(settings.call_deadline_seconds)
+        storage = Storage(
+            database,
+            vault,
+            brakes,
+            Tenants(database, vault, brakes, metrics),
+            Stores(database, vault),
+            WriteLedger(database, vault, brakes, leases),
+            History(database, leases),
+        )
         try:
             return await _on_migrated(settings, database, lambda: work(storage))
         finally:

@@ -161,15 +161,11 @@ def export_tenant(settings: Settings, arguments: argparse.Namespace) -> int:
     async def work(storage: Storage) -> int:
         from server.audit import record_operator
         from server.tenancy.export import export
-        from server.writes.leases import Leases
-        from server.writes.ledger import WriteLedger
 
-        leases = Leases.of_this_process(settings.call_deadline_seconds)
-        ledger = WriteLedger(storage.database, storage.vault, storage.brakes, leases)
         async with tenant_in(storage.database.write(), arguments) as (connection, tenant):
             await record_operator(connection, "tenant.export", tenant_id=tenant.id)
         async with storage.database.read() as connection:
-            counts = await export(connection, ledger, tenant, arguments.output)
+            counts = await export(connection, storage.ledger, tenant, arguments.output)
         unreadable = counts.pop("unreadable")
         document = {"tenant_id": tenant.id, "file": str(arguments.output), "rows": counts, "unreadable": unreadable}
         lines = [

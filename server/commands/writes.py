@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from server.commands.support import Storage, Subparsers
     from server.settings import Settings
     from server.writes.history import History
-    from server.writes.leases import Leases
 
 LIST: Final = """\
 A line each: its id, month, day and time, the tool, what it was done to, and its
@@ -96,7 +95,7 @@ def list_writes(settings: Settings, arguments: argparse.Namespace) -> int:
     """Show writes. Returns 1 for a tenant or store that is not known."""
 
     async def work(storage: Storage) -> int:
-        history = _history(settings, storage)
+        history = storage.history
         rows = await history.find(await selected(storage.database, arguments), arguments.limit + 1)
         _show_rows(history, arguments, rows[: arguments.limit])
         if len(rows) > arguments.limit:
@@ -111,11 +110,9 @@ def show_write(settings: Settings, arguments: argparse.Namespace) -> int:
 
     async def work(storage: Storage) -> int:
         from server.writes.ledger import DONE as HAPPENED
-        from server.writes.ledger import WriteLedger
 
-        history = _history(settings, storage)
+        history, ledger = storage.history, storage.ledger
         row = await _known(history, arguments.id)
-        ledger = WriteLedger(storage.database, storage.vault, storage.brakes, _leases(settings))
         reverts = [each.id for each in await history.reverts(row.id) if each.state == HAPPENED]
         opened = {"plan": ledger.opened(row, "sealed_plan"), "result": ledger.opened(row, "sealed_result")}
         document = _document(history, row) | {"reverted_by": reverts} | opened
@@ -134,7 +131,7 @@ def list_uncertain(settings: Settings, arguments: argparse.Namespace) -> int:
         return await told(parts)
 
     async def told(storage: Storage | Parts) -> int:
-        history = _history(settings, storage)
+        history = storage.history
         rows = await history.unsettled(await selected(storage.database, arguments), LISTED)
         _show_rows(history, arguments, rows)
         if not rows:
@@ -170,7 +167,7 @@ def settle_write(settings: Settings, arguments: argparse.Namespace) -> int:
     async def work(storage: Storage) -> int:
         from server.tenancy.lookup import RefusedError
 
-        history = _history(settings, storage)
+        history = storage.history
         row = await _known(history, arguments.id)
         if history.state_of(row) == UNDER_WAY:
             raise RefusedError(f"{row.id} may still be under way; try again in a minute")
@@ -180,18 +177,6 @@ def settle_write(settings: Settings, arguments: argparse.Namespace) -> int:
         return DONE
 
     return operate(settings, work)
-
-
-def _history(settings: Settings, storage: Storage | Parts) -> History:
-    from server.writes.history import History
-
-    return History(storage.database, _leases(settings))
-
-
-def _leases(settings: Settings) -> Leases:
-    from server.writes.leases import Leases
-
-    return Leases.of_this_process(settings.call_deadline_seconds)
 
 
 async def _known(history: History, write_id: str) -> Row[Any]:
