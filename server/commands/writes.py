@@ -31,8 +31,8 @@ A line each: its id, month, day and time, the tool, what it was done to, and its
 state; where they are of several tenants, whose it was instead of what it was
 done to. --json has everything. The states:
 
-  under-way  a server is at it        done       it happened
-  abandoned  its server ended         failed     it changed nothing
+  under-way  a server may be at it    done       it happened
+  abandoned  nobody is at it now      failed     it changed nothing
   uncertain  nobody knows
 
 Exit codes: 0 done; 1 an unknown tenant or store; 2 wrong usage or settings.
@@ -47,8 +47,8 @@ Exit codes: 0 done; 1 there is no such write; 2 wrong usage or settings.
 
   python -m server writes show w_0123456789abcdef01234567"""
 UNCERTAIN: Final = """\
-Also those that are under way or were abandoned by a server that ended. With
---look-up OrderDesk is asked, and what it shows is settled as done.
+Also those that are under way or abandoned. With --look-up OrderDesk is asked,
+and what it shows is settled as done.
 
 Exit codes: 0 there are none (left); 1 there are some; 2 wrong usage or
 settings.
@@ -126,14 +126,13 @@ def list_uncertain(settings: Settings, arguments: argparse.Namespace) -> int:
     """Show what is not settled, after looking it up if asked to. Returns 1 where there is anything."""
 
     async def look_up(parts: Parts) -> int:
-        for row in await parts.history.unsettled(await selected(parts.database, arguments), LISTED):
+        for row in await _unsettled(parts, arguments, "looked up"):
             _say(f"{row.id}: {await _looked_up(parts, row)}")
         return await told(parts)
 
     async def told(storage: Storage | Parts) -> int:
-        history = storage.history
-        rows = await history.unsettled(await selected(storage.database, arguments), LISTED)
-        _show_rows(history, arguments, rows)
+        rows = await _unsettled(storage, arguments, "shown")
+        _show_rows(storage.history, arguments, rows)
         if not rows:
             _say("The outcome of every write is known.")
         elif not arguments.json:
@@ -144,6 +143,14 @@ def list_uncertain(settings: Settings, arguments: argparse.Namespace) -> int:
         return REFUSED if rows else DONE
 
     return operate_with_parts(settings, look_up) if arguments.look_up else operate(settings, told)
+
+
+async def _unsettled(storage: Storage | Parts, arguments: argparse.Namespace, done: str) -> list[Row[Any]]:
+    """The newest LISTED of those that are not settled; where there are more, says to what alone it is `done`."""
+    rows = await storage.history.unsettled(await selected(storage.database, arguments), LISTED + 1)
+    if len(rows) > LISTED:
+        _say(f"Only the newest {LISTED} are {done}: choose others by --tenant, --store or --tool.")
+    return rows[:LISTED]
 
 
 async def _looked_up(parts: Parts, row: Row[Any]) -> str:

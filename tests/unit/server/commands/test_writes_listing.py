@@ -16,9 +16,11 @@ from sqlalchemy import update
 from server import cli
 from server.brakes import Brakes
 from server.clock import now_milliseconds
+from server.commands import writes as writes_command
 from server.errors import ConflictError, WriteUncertainError
 from server.storage.database import Database
 from server.storage.tables import writes as kept_writes
+from server.telemetry import logging
 from server.tenancy.stores import Stores
 from server.tenancy.tenants import Tenants
 from server.tenancy.vault import Vault
@@ -27,6 +29,7 @@ from server.writes.leases import Leases
 from server.writes.ledger import Write, WriteLedger
 from server.writes.operation import Plan
 from server.writes.states import STATES
+from tests.unit.server.parts import Recorded
 
 KEY = os.urandom(32)
 ACTIONS = ("list", "show", "uncertain", "settle", "revert")
@@ -192,6 +195,21 @@ def test_a_list_that_is_cut_says_so(writes: Writes) -> None:
     assert "--limit" in err
     assert writes("list", "--limit", "6")[2] == ""
     assert writes("list", "--limit", "0")[0] == 2
+
+
+@pytest.mark.parametrize("option", ["", "--json", "--look-up"])
+def test_what_is_uncertain_and_more_than_can_be_listed_is_told(
+    option: str, kept: dict[str, str], writes: Writes, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging, "configure", lambda _level: recorded.logger)
+    for limit in (1, 3):  # as many as there are
+        monkeypatch.setattr(writes_command, "LISTED", limit)
+        code, out, err = writes("uncertain", *([option] if option else []))
+        assert (code, kept["under-way"] in out, kept["uncertain"] in out) == (1, True, limit == 3)
+        told = [line for line in err.splitlines() if line.startswith("Only the newest")]
+        reasons = ["looked up", "shown"] if option == "--look-up" else ["shown"]
+        other = ": choose others by --tenant, --store or --tool."
+        assert told == [f"Only the newest 1 are {done}{other}" for done in reasons if limit == 1]
 
 
 @pytest.mark.parametrize("action", ACTIONS)
