@@ -101,13 +101,17 @@ class Leases:
             return False
         return not self.process.has_ended(process)
 
+    async def are_free(self, connection: AsyncConnection, names: Sequence[str]) -> bool:
+        """Whether no other process has any of `names`."""
+        # Ours is left by a write whose outcome could not be kept: the lock of this process is held by the caller.
+        rows = await connection.execute(select(write_leases).where(write_leases.c.name.in_(names)))
+        return all(row.process == str(self.process) or self.is_over(row.taken_at) for row in rows)
+
     async def take(self, connection: AsyncConnection, names: Sequence[str], write_id: str) -> None:
         """Take all of `names` in the caller's transaction. Raises LeasedError where another process has one."""
         now = now_milliseconds()
-        for row in (await connection.execute(select(write_leases).where(write_leases.c.name.in_(names)))).all():
-            # Ours is left by a write whose outcome could not be kept: the lock of this process is held by the caller.
-            if row.process != str(self.process) and not self.is_over(row.taken_at):
-                raise LeasedError
+        if not await self.are_free(connection, names):
+            raise LeasedError
         await connection.execute(delete(write_leases).where(write_leases.c.name.in_(names)))
         for name in names:
             await connection.execute(

@@ -129,6 +129,11 @@ class WriteLedger:
         result = self.opened(row, "sealed_result") if row.state == DONE else None
         return Earlier(row.id, result, None if result is not None else self.opened(row, "sealed_plan"))
 
+    async def is_free(self, write: Write) -> bool:
+        """Whether no other process writes the same."""
+        async with self._database.read() as connection:
+            return await self._leases.are_free(connection, names_of(write.locks))
+
     async def begin(self, write: Write, plan: Plan) -> str:
         """Commit the intent, its plan and its audit row; returns the write's id.
 

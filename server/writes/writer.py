@@ -67,10 +67,18 @@ class Writer:
             while True:
                 try:
                     return await self._carry_out(call, operation, write)
-                except LeasedError as error:
-                    if call.deadline - self._clock() < LEASE_POLL_SECONDS:
-                        raise (unsettled(error.write_id) if isinstance(error, RepeatedError) else _busy()) from None
-                await asyncio.sleep(LEASE_POLL_SECONDS)
+                except RepeatedError as error:
+                    await self._wait(call, unsettled(error.write_id))
+                except LeasedError:
+                    # To try again by itself would read OrderDesk each time, and near the deadline be refused for that.
+                    while not await self._ledger.is_free(write):
+                        await self._wait(call, _busy())
+
+    async def _wait(self, call: Call, in_vain: ToolError) -> None:
+        """Return after a moment in which another process may have ended; raises `in_vain` where none is left."""
+        if call.deadline - self._clock() < LEASE_POLL_SECONDS:
+            raise in_vain from None
+        await asyncio.sleep(LEASE_POLL_SECONDS)
 
     async def _carry_out(self, call: Call, operation: Operation, write: Write) -> dict[str, Any]:
         """The result. Raises LeasedError where another process must end first; nothing is recorded then."""

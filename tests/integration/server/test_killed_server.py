@@ -9,18 +9,22 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from harness.client.errors import NoAnswerError
 from harness.repository import REPOSITORY
 from harness.sandbox.faults import Latency, Match
+from server.writes.leases import STALE_MARGIN_SECONDS
 from server.writes.ledger import Write, key_digest
-from tests.integration.server.bench import Bench, Shop, Upstream, settings_of, start_bench
+from tests.integration.server.bench import Bench, Shop, Upstream, fail, only, settings_of, start_bench, succeed
 from tests.integration.server.contention import Crowd, Outcome, Told, applied, verify
-from tests.integration.server.operating import wait_until
+from tests.integration.server.operating import run_command, wait_until
 
 ROUNDS = 50 if os.environ.get("QUARTERMASTER_FULL") else 5
 CLIENTS = 8
@@ -128,3 +132,48 @@ def recorded(database: Path, shop: Shop, asked: Collection[Outcome]) -> dict[Out
     query = "SELECT target, idempotency_key, state FROM writes WHERE tool = 'orders_update' AND tenant_id = ?"
     rows = rows_of(database, query, shop.tenant.id)
     return {(target, *keys[key]): state for target, key, state in rows}
+
+
+def test_what_a_killed_server_sent_is_waited_for_before_the_same_order_is_written_or_reverted(
+    upstream: Upstream, migrated_database: Path, tmp_path: Path
+) -> None:
+    database = tmp_path / "app.db"
+    database.write_bytes(migrated_database.read_bytes())
+    environment = settings_of(upstream, database, CALL_DEADLINE_SECONDS="2")
+    stale_seconds = 2 + STALE_MARGIN_SECONDS
+    with (
+        start_bench(upstream, environment, tmp_path / "killed") as killed,
+        start_bench(upstream, environment, tmp_path / "other") as other,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        shop = killed.open_shop()
+        order = {"order_id": shop.orders[0]}
+        before = upstream.order(shop.account, shop.orders[0])
+        with killed.connect(shop.tenant) as client:
+            first = succeed(client, "orders_update", {**order, "changes": {"email": "first@example.com"}})["write_id"]
+            since = upstream.control.last_sequence()
+            upstream.control.set_faults(Latency(milliseconds=8_000, count=1, match=only(shop, "PUT")))
+            began = time.monotonic()
+            moved = {**order, "changes": {"shipping": {"city": "Leeds"}}}
+            lost = thread.submit(client.call_tool, "orders_update", moved)
+            wait_until(lambda: bool(upstream.control.faults()[0]["fired"]), "the write is sent", 10)
+            os.kill(killed.process.pid, signal.SIGKILL)
+            assert isinstance(lost.exception(), NoAnswerError)
+        with other.connect(shop.tenant) as client:
+            waiting = upstream.control.last_sequence()
+            error = fail(client, "orders_update", {**order, "changes": {"email": "second@example.com"}})
+            assert (error["code"], error["details"]["reason"]) == ("UPSTREAM_UNAVAILABLE", "order_busy")
+            # It was planned once: whoever waits leaves the store's rate limit to others.
+            assert [call["method"] for call in upstream.calls(shop.account, waiting)] == ["GET"]
+            assert upstream.applied(shop.account, since) == []
+            reverted = run_command(other, "writes", "revert", first)
+            assert reverted.returncode == 0, reverted.stdout + reverted.stderr
+            assert "writes are under way at store " in reverted.stderr
+            assert time.monotonic() - began > stale_seconds
+            # What was sent late replaced the whole order, with the e-mail that was reverted after it.
+            assert len(upstream.applied(shop.account, since)) == 2
+            found = upstream.order(shop.account, shop.orders[0])
+            assert (found["email"], found["shipping"]["city"]) == (before["email"], "Leeds")
+            assert unsettled(environment, "--look-up") == []
+            succeed(client, "orders_update", {**order, "changes": {"email": "second@example.com"}})
+        assert upstream.order(shop.account, shop.orders[0])["email"] == "second@example.com"

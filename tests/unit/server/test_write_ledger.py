@@ -134,8 +134,11 @@ async def test_what_one_process_writes_no_other_begins_to_write(
     write_id = await ledger.begin(locked, PLAN)
     with pytest.raises(LeasedError):
         await other.begin(replace(locked, locks=locked.locks[1:]), PLAN)
-    await other.begin(replace(locked, locks=(("u", ("orders", "3")),)), PLAN)
+    free = replace(locked, locks=(("u", ("orders", "3")),))
+    assert [await asked.is_free(what) for asked in (other, ledger) for what in (locked, free)] == [False, *[True] * 3]
+    await other.begin(free, PLAN)
     await ledger.done(write_id, write.tenant_id, RESULT)
+    assert await other.is_free(locked)
     await other.begin(locked, PLAN)
 
 
