@@ -80,12 +80,20 @@ def _shows(rules: Rules, name: str, actual: object, wanted: object) -> bool:
 
 
 def _shows_free(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """As `shows`; here what is not there shows nothing but a removal: a blank or an empty map may have been dropped."""
     return all(
-        _shows_free(_map(found.get(name)), value)
-        if isinstance(value, Mapping)
-        else (name not in found if value is None else spelt(found.get(name), value, text=True))
+        name not in found
+        if value is None
+        else _shows_free(_map(found.get(name)), value)
+        if value and isinstance(value, Mapping)
+        else name in found and _shows_value(found[name], value)
         for name, value in wanted.items()
     )
+
+
+def _shows_value(actual: object, wanted: object) -> bool:
+    """An empty map changes nothing in one that is there."""
+    return (wanted == {} and isinstance(actual, Mapping)) or spelt(actual, wanted, text=True)
 
 
 def _shows_entry(rules: Rules, actual: object, wanted: object) -> bool:

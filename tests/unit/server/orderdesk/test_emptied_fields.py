@@ -122,6 +122,38 @@ def test_a_key_of_a_free_form_map_is_removed_when_it_is_absent(left: object) -> 
 
 
 @pytest.mark.parametrize(
+    ("wanted", "held", "shown"),
+    [
+        ("", {}, False),
+        ("", {"gift": ""}, True),
+        ("", {"gift": None}, True),
+        ({}, {}, False),
+        ({}, {"gift": []}, True),
+        ({}, {"gift": {"a": "1"}}, True),
+        ({}, {"gift": "yes"}, False),
+        ([], {}, False),
+        ({"a": ""}, {"gift": {}}, False),
+        ({"a": {}}, {"gift": {"b": "1"}}, False),
+        ({"a": None}, {}, True),
+        ({"a": None, "b": "1"}, {"gift": {"b": "1"}}, True),
+    ],
+)
+def test_a_blank_in_a_free_form_map_is_shown_by_its_key_and_not_by_nothing(
+    wanted: object, held: Record, *, shown: bool
+) -> None:
+    assert shows(RULES, {"order_metadata": held}, {"order_metadata": {"gift": wanted}}) is shown
+
+
+@pytest.mark.parametrize("blank", ["", {}], ids=repr)
+async def test_a_blank_that_never_arrived_in_a_free_form_map_is_not_found(blank: object) -> None:
+    seat = FakeSeat({"1": {"id": "1", "order_metadata": {"channel": "web"}}})
+    change = Change(seat.seat, Reference(ORDER, ("1",)), lambda _now: {"order_metadata": {"gift": blank}})
+    plan = await change.plan()
+    assert plan.unchanged is None
+    assert await change.look_up(plan) is None
+
+
+@pytest.mark.parametrize(
     ("held", "shown"),
     [
         ({"metadata": []}, True),
