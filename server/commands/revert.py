@@ -184,14 +184,14 @@ async def _outcome(parts: Parts, reverter: Reverter, write_id: str, to: Pause | 
     row = await parts.history.get(write_id)
     if row is None:
         return {"reverted": False, "why": "it is not kept any more"}
-    rehearsed = isinstance(to, Rehearsal)
     try:
-        done = await (reverter.preview(row, to) if isinstance(to, Rehearsal) else reverter.revert(row, to))
+        if isinstance(to, Rehearsal):
+            return _document(await reverter.preview(row, to), rehearsed=True)
+        return _document(await reverter.revert(row, to), rehearsed=False)
     except ToolError as error:
         return {"reverted": False, "why": why_not(error)}
     except VaultError as error:
         return {"reverted": False, "why": f"what it was cannot be read: {error}"}
-    return _document(done, rehearsed=rehearsed)
 
 
 def _document(done: Reverted, *, rehearsed: bool) -> dict[str, Any]:
