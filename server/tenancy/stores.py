@@ -81,9 +81,8 @@ class Stores:
                 if known
                 else "No store is registered. Register one with stores_register."
             )
-        for store in known:
-            if store.store_id == identifier:
-                return store
+        if (named := with_id(known, identifier)) is not None:
+            return named
         wanted = identifier.strip().casefold()
         for attribute in ("store_id", "label", "name"):
             matches = [store for store in known if wanted and (getattr(store, attribute) or "").casefold() == wanted]
@@ -217,9 +216,14 @@ class Stores:
         return self._upstreams.setdefault(row.sealed_api_key, self.identity(row.store_id, api_key))
 
 
+def with_id(known: Sequence[Store], store_id: str) -> Store | None:
+    """Which of a tenant's stores has the id, None if none has."""
+    return next((store for store in known if store.store_id == store_id), None)
+
+
 def registered(known: Sequence[Store], store_id: str, label: str | None) -> Store | None:
     """Which of a tenant's stores has the id, None if it may be added. Raises ConflictError where neither may be."""
-    present = next((store for store in known if store.store_id == store_id), None)
+    present = with_id(known, store_id)
     if present is None and len(known) >= STORES_PER_TENANT:
         raise ConflictError(f"A tenant can register {STORES_PER_TENANT} stores; delete one first.")
     others = [store for store in known if store is not present]

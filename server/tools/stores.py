@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from server.errors import ArgumentsError, StoreNotFoundError
+from server.tenancy.stores import with_id
 from server.tools.call import Call
 from server.tools.declaration import (
     Arguments,
@@ -109,8 +110,7 @@ async def resolve(call: Call, arguments: Identified) -> dict[str, Any]:
 async def register(call: Call, arguments: Register) -> Operation:
     """Keep a store; the first becomes active."""
     call.store_id = arguments.store_id
-    known = await call.services.stores.all(call.caller.tenant_id)
-    present = next((store for store in known if store.store_id == arguments.store_id), None)
+    present = with_id(await call.services.stores.all(call.caller.tenant_id), arguments.store_id)
     return Registration(call, arguments.store_id, present, arguments)
 
 
