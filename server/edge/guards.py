@@ -1,19 +1,13 @@
-"""What a request must be before anything of it is believed: its host, its origin, the size and nesting of its body."""
+"""Whose request is answered at all: by the host that it names, and the origin that it comes from."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from itertools import accumulate
 from typing import Final
 from urllib.parse import urlsplit
 
-# Strings are skipped whole, so that a bracket inside one does not count; possessive, so that no input is slow.
-STRINGS: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 AUTHORITY: Final = re.compile(r"(\[[0-9a-f:.]+\]|[^\s:@/\[\]]+)(?::[0-9]{1,5})?\Z")
-BRACKETS: Final = b"[]{}"
-OTHERS: Final = bytes(set(range(256)) - set(BRACKETS))
-STEPS: Final = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
 
 class HostGuard:
@@ -42,11 +36,3 @@ def _name_of(authority: str) -> str | None:
     """The host of `host` or `host:port`; None for anything else, such as credentials before it."""
     parts = AUTHORITY.match(authority)
     return parts[1] if parts else None
-
-
-def too_deep(body: bytes, limit: int) -> bool:
-    """Whether JSON nests deeper than `limit`. The body need not be valid."""
-    if body.count(b"[") + body.count(b"{") <= limit:
-        return False
-    brackets = STRINGS.sub(b"", body).translate(None, OTHERS)
-    return max(accumulate(map(STEPS.__getitem__, brackets)), default=0) > limit

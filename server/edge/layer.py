@@ -13,7 +13,8 @@ from typing import Any, Final
 import orjson
 from prometheus_client import Counter, Gauge, Histogram
 
-from server.edge.guards import HostGuard, too_deep
+from server.edge.guards import HostGuard
+from server.json_text import too_deep
 from server.protocol.exchange import Notes
 from server.protocol.http import Reply, Request
 from server.protocol.transport import Transport

@@ -1,13 +1,15 @@
-"""uvicorn's HTTP protocol with the limit that it lacks, and with our errors for what is no request."""
+"""uvicorn's HTTP protocol with the limits that it lacks, and with our errors for what is no request."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEAD_BYTES: Final = 64 * 1024
+HEAD_SECONDS: Final = 20.0
 # Of a request's line, what is neither its method nor its target; and the line that ends the head.
 FRAME_BYTES: Final = len(b"  HTTP/1.1\r\n" + b"\r\n")
 HEADER_FRAME_BYTES: Final = len(b": \r\n")
@@ -23,6 +25,8 @@ class HeadTooLargeError(Exception):
 class LimitedProtocol(HttpToolsProtocol):
     """Refuses a head larger than HEAD_BYTES: as it is parsed, and any line that does not end, as it arrives.
 
+    And one that is not whole HEAD_SECONDS after its first byte, or after the connection was opened.
+
     Nothing here is a request yet, so there is no id that the log could be searched for.
     """
 
@@ -30,9 +34,21 @@ class LimitedProtocol(HttpToolsProtocol):
     _unparsed_bytes = 0
     _progressed = False
     _in_head = False
+    _between_requests = True
+    _head_timer: asyncio.TimerHandle | None = None
     _too_large = False
     _refused = False
     _discarded_bytes = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A client is there, and has said nothing yet."""
+        super().connection_made(transport)
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client has gone."""
+        self._stop_waiting()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Parse what arrived; count it where it was nothing but the middle of a line; nothing after a refusal."""
@@ -46,10 +62,13 @@ class LimitedProtocol(HttpToolsProtocol):
         self._unparsed_bytes = 0 if self._progressed else self._unparsed_bytes + len(data)
         if self._unparsed_bytes > HEAD_BYTES and not self._refused:
             self._refuse_head()
+        elif self._head_timer is None and (self._in_head or (self._between_requests and not self._progressed)):
+            self._await_head()
 
     def on_message_begin(self) -> None:
         """A head begins."""
         self._in_head, self._parsed_bytes, self._progressed = True, FRAME_BYTES, True
+        self._between_requests = False
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
@@ -73,13 +92,14 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The request is whole."""
-        self._progressed = True
+        self._progressed = self._between_requests = True
         super().on_message_complete()
 
     def on_headers_complete(self) -> None:
         """The head is whole. Raises HeadTooLargeError."""
         self._count(len(self.parser.get_method()))
         self._in_head = False  # not before: a head too large by its method alone is still a head
+        self._stop_waiting()
         super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:
@@ -88,6 +108,25 @@ class LimitedProtocol(HttpToolsProtocol):
             self._refuse_head()
         else:
             self._refuse(b"400 Bad Request", "INVALID_HTTP", msg)
+
+    def _await_head(self) -> None:
+        self._head_timer = self.loop.call_later(HEAD_SECONDS, self._give_up)
+
+    def _stop_waiting(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _give_up(self) -> None:
+        if self._refused:
+            return
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._await_head()  # an earlier request is still being answered
+        elif self._in_head or self._unparsed_bytes:
+            message = f"The request head was not whole after {HEAD_SECONDS:g} seconds"
+            self._refuse(b"408 Request Timeout", "HEAD_TOO_SLOW", message)
+        else:
+            self.transport.close()
 
     def _count(self, size: int) -> None:
         self._progressed = True

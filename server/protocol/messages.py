@@ -8,6 +8,8 @@ from typing import Any
 import orjson
 from mcp_types import INVALID_REQUEST, PARSE_ERROR
 
+from server.json_text import says_twice
+
 RequestId = str | int
 
 
@@ -38,9 +40,12 @@ class Message:
 def decode(encoded: bytes) -> object:
     """The JSON that a transport received. Raises ProtocolError PARSE_ERROR."""
     try:
-        return orjson.loads(encoded)
+        document = orjson.loads(encoded)
     except orjson.JSONDecodeError:
         raise ProtocolError(PARSE_ERROR, "The message is not JSON") from None
+    if says_twice(encoded, document):
+        raise ProtocolError(PARSE_ERROR, "An object in the message has a member twice")
+    return document
 
 
 def read(item: object) -> Message:

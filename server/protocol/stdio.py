@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from mcp_types import INVALID_REQUEST
 
-from server.edge.guards import too_deep
 from server.errors import AuthenticationError
+from server.json_text import too_deep
 from server.protocol import modern
 from server.protocol.authentication import Authenticate, identify
 from server.protocol.dispatch import Dispatcher

@@ -2,6 +2,7 @@ import contextlib
 import http.client
 import json
 import socket
+import time
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -135,3 +136,37 @@ def test_a_body_that_is_announced_and_never_sent_does_not_spoil_a_stop(start: An
             b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n"
         )
         assert bench.process.stop() == 0
+
+
+def test_a_head_that_does_not_come_to_its_end_is_given_up(bench: Bench) -> None:
+    """At the start and behind an answered request, however it trickles; and where nothing is said at all."""
+    address = urlsplit(bench.base_url)
+    trickles = {
+        "a head": (FIRST + b"X-A: ", b"x", 408),
+        "a head behind a request": (FIRST + b"\r\n" + FIRST + b"X-A: ", b"x", 408),
+        "blank lines behind a request": (FIRST + b"\r\n", b"\r\n", None),
+        "nothing": (b"", b"", None),
+    }
+    began = time.monotonic()
+    with contextlib.ExitStack() as stack:
+        open_ones = {}
+        for what, (start, _, _) in trickles.items():
+            open_ones[what] = stack.enter_context(socket.create_connection((address.hostname, address.port), 60))
+            open_ones[what].settimeout(0.25)
+            open_ones[what].sendall(start)
+        received = dict.fromkeys(trickles, b"")
+        while open_ones:
+            assert time.monotonic() - began < 60, f"still open: {', '.join(open_ones)}"
+            for what, connection in tuple(open_ones.items()):
+                try:
+                    more = connection.recv(65_536)
+                except TimeoutError:
+                    connection.sendall(trickles[what][1])
+                    continue
+                received[what] += more
+                if not more:
+                    del open_ones[what]
+    for what, (_, _, status) in trickles.items():
+        last = received[what].rpartition(b"HTTP/1.1 ")[2][:3]
+        assert (last == b"408") is (status == 408), (what, received[what])
+    assert time.monotonic() - began >= 19, "given up too early"

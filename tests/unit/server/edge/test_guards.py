@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.edge.guards import HostGuard, too_deep
+from server.edge.guards import HostGuard
+from server.json_text import too_deep
 from tests.unit.server.parts import seeded
 
 STRINGS = st.text(st.sampled_from('[]{}"\\/ aü\n'), max_size=8)
