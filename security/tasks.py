@@ -46,5 +46,13 @@ def pin(_: Context, target: str = "local") -> int:
     return pin_target(target, repository=REPOSITORY, environ=os.environ, stdout=sys.stdout)
 
 
-namespace = Collection("audit", pin)
+@command("audit.document", record="the record.json to publish (default: the latest audit's)")
+def document(_: Context, record: str = "") -> int:
+    """Write docs/SECURITY-AUDIT.md from the record of a whole audit, with its date and figures."""
+    from security.document import write_page  # noqa: PLC0415 -- see audit
+
+    return write_page(record, repository=REPOSITORY, stdout=sys.stdout)
+
+
+namespace = Collection("audit", pin, document)
 namespace.add_task(audit, default=True)

@@ -21,10 +21,37 @@ _SPECIAL = re.compile(r"([\\`*_\[\]|~])")
 
 def render(record: RunRecord) -> str:
     """The record as Markdown."""
-    digest = make_digest(record)
     target = f" of {record.target.name}" if record.target else ""
-    sections = [
-        f"# {_text(record.kind)}{_text(target)}: {record.status.upper()}",
+    return _join([f"# {_text(record.kind)}{_text(target)}: {record.status.upper()}", *_sections(record)])
+
+
+def render_page(record: RunRecord, title: str, introduction: str) -> str:
+    """The record as a page of the documentation: with words of its own at the top, and with what each check saw."""
+    target = record.target
+    facts = [
+        f"revision {record.revision.commit or 'unknown'}{', with changes' if record.revision.dirty else ''}",
+        f"target {target.name}{f' ({target.release})' if target.release else ''}" if target else "",
+        f"{record.environment.cpus} CPUs ({record.environment.cpu_model}), Python {record.environment.python}",
+    ]
+    evidence = [
+        f"{_text(check.id)} ({duration(check.duration_seconds)}): {_text('; '.join(check.evidence))}"
+        for check in record.checks
+        if check.evidence
+    ]
+    return _join(
+        [
+            f"# {title}",
+            introduction,
+            f"Of {_text(', '.join(fact for fact in facts if fact))}.",
+            *_sections(record),
+            _bullets("What each check saw", evidence),
+        ]
+    )
+
+
+def _sections(record: RunRecord) -> list[str]:
+    digest = make_digest(record)
+    return [
         f"**{_text(digest.headline)}.**",
         f"{record.started:%Y-%m-%d %H:%M:%S} UTC, took {duration(record.duration_seconds)}, exit {record.exit_code}.",
         _bullets("What to do", [_text(line) for line in digest.to_do]),
@@ -40,6 +67,9 @@ def render(record: RunRecord) -> str:
         _figures(record),
         f"Record {_text(record.id)}",
     ]
+
+
+def _join(sections: list[str]) -> str:
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
