@@ -5,6 +5,7 @@ from invoke.collection import Collection
 import backups.tasks
 import harness.tasks
 import perf.tasks
+import security.sentry.tasks
 import security.tasks
 
 namespace = Collection(
@@ -13,3 +14,4 @@ namespace = Collection(
 )
 namespace.add_collection(backups.tasks.namespace)
 namespace.add_collection(security.tasks.namespace)
+namespace.add_collection(security.sentry.tasks.namespace)

@@ -18,7 +18,7 @@ from pydantic import AfterValidator, AnyHttpUrl, BaseModel, ConfigDict, Field, V
 from harness.errors import UsageError
 
 LOCAL = "local"
-TABLES = ("audit", "load", "nightly", "reports", "targets")
+TABLES = ("audit", "load", "nightly", "reports", "sentry", "targets")
 """The name of every table there is, whoever owns its model."""
 
 Token = Literal["token", "other_token", "admin_token"]
@@ -32,6 +32,10 @@ def _variable_name(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text):
         raise ValueError("must be the name of an environment variable, not the secret itself")
     return text
+
+
+VariableName = Annotated[str, AfterValidator(_variable_name)]
+"""The name of an environment variable."""
 
 
 class ConfigurationError(UsageError):
@@ -48,7 +52,7 @@ class TargetTable(Table):
     """`[targets.NAME]`: an MCP server over Streamable HTTP that jobs may be pointed at with `--target NAME`."""
 
     url: AnyHttpUrl
-    token_env: Annotated[str, AfterValidator(_variable_name)] | None = None
+    token_env: VariableName | None = None
     """The environment variable that holds the bearer token."""
     token_file: Path | None = None
     """The file that holds it, relative to ops.toml."""

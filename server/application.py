@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from server import __version__
+from server.attempts import WrongKeys
 from server.audit import Audit
 from server.brakes import Brakes, NoBrakes
 from server.cache import Cache
@@ -45,6 +46,9 @@ from server.writes.leases import Leases
 from server.writes.ledger import WriteLedger
 from server.writes.recovery import Recovery
 from server.writes.writer import Writer
+
+if TYPE_CHECKING:
+    from server.telemetry.tracking.tracker import Tracker
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,8 @@ def build_parts(settings: Settings, logger: Logger, *, obey_brakes: bool = True)
         log_statements(database.engine.sync_engine, settings.statement_log)
     vault = Vault(*settings.master_keys_bytes)
     brakes = (Brakes if obey_brakes else NoBrakes)(database, cap=settings.destructive_cap_per_hour)
-    tenants, stores = Tenants(database, vault, brakes, metrics), Stores(database, vault)
+    wrong_keys = WrongKeys(settings.wrong_keys_per_minute, metrics, logger)
+    tenants, stores = Tenants(database, vault, brakes, metrics, wrong_keys=wrong_keys), Stores(database, vault)
     cache = Cache(settings.cache_max_bytes, metrics)
     client = OrderDeskClient(
         settings.orderdesk_base_url,
@@ -173,6 +178,7 @@ def build_application(
     *,
     surface: Surface | None = None,
     authenticate: Authenticate | None = None,
+    tracker: Tracker | None = None,
 ) -> Edge:
     """The ASGI application. `surface` and `authenticate` stand in for the production ones where a test has its own."""
     parts = build_parts(settings, logger)
@@ -181,6 +187,9 @@ def build_application(
         authenticate or parts.tenants.authenticate,
         query_token=settings.query_token_enabled,
     )
+    if tracker is not None:
+        tracker.attach(parts.metrics, parts.database.engine.sync_engine)
+        transport = tracker.follow(transport)
 
     async def start() -> None:
         parts.start()

@@ -18,7 +18,7 @@ STATE: Final = "/var/lib/quartermaster"
 # Every setting stands in one section, in the order in which an operator meets it.
 SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "Environment": ("environment", "log_level"),
-    "Network": ("host", "port", "allowed_hosts", "allowed_origins", "query_token_enabled"),
+    "Network": ("host", "port", "allowed_hosts", "allowed_origins", "query_token_enabled", "wrong_keys_per_minute"),
     "Secrets": ("master_key", "admin_token", "tenant_key"),
     "Storage": (
         "database_url",
@@ -27,6 +27,7 @@ SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
         "audit_retention_days",
         "statement_log",
     ),
+    "Error tracking": ("sentry_dsn", "sentry_traces_sample_rate"),
     "Tools": ("toolsets", "rate_limit_rpm", "destructive_cap_per_hour"),
     "OrderDesk": ("orderdesk_base_url", "http_timeout_seconds", "http_max_retries", "mutation_max_retries"),
     "Cache": ("cache_max_bytes", "cache_ttl_orders_seconds", "cache_ttl_products_seconds", "cache_ttl_store_seconds"),

@@ -20,6 +20,9 @@ TOOLSETS: Final = ("tenant", "stores", "orders", "items", "shipments", "products
 LOOPBACK: Final = ("localhost", "127.0.0.1", "[::1]")
 HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)\Z")
 ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?/?\Z")
+DSN: Final = re.compile(
+    r"https?://[A-Za-z0-9]+(:[A-Za-z0-9]+)?@(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(/[^\s?#]*)?/[0-9]+\Z"
+)
 SQLITE_FILE: Final = re.compile(r"sqlite:///(?!:memory:)[^?]+\Z")
 # 32 random bytes hold about 30 different ones; fewer than this come about once in 10**17 keys.
 FEWEST_DIFFERENT_BYTES: Final = 16
@@ -28,6 +31,7 @@ FEWEST_DIFFERENT_CHARACTERS: Final = 8
 MOST_STEPS_ALIKE: Final = 0.5
 EXAMPLES: Final = ("example", "changeme", "change-me", "change_me", "your-key", "yourkey", "placeholder", "secret")
 MOST_CALLS_PER_MINUTE: Final = 10_000
+MOST_WRONG_KEYS_PER_MINUTE: Final = 1_000
 MOST_OBJECTS_PER_HOUR: Final = 10_000
 LEAST_DISK_RESERVE: Final = 16 * 1024 * 1024
 ADMIN_TOKEN_LENGTH: Final = 32
@@ -108,6 +112,11 @@ GENERAL: Final = (
         lambda settings: not all(map(ORIGIN.match, settings.allowed_origins)),
     ),
     Rule(
+        "sentry_dsn",
+        "must be the DSN that Sentry shows: http(s)://KEY@HOST/PROJECT",
+        lambda settings: settings.sentry_dsn is not None and not DSN.match(settings.sentry_dsn.get_secret_value()),
+    ),
+    Rule(
         "toolsets",
         f"must name at least one of {', '.join(TOOLSETS)}; or all",
         lambda settings: not settings.toolsets or not {*settings.toolsets} <= {*TOOLSETS, "all"},
@@ -178,6 +187,11 @@ def _plain_origin(origin: str) -> bool:
     return scheme == "http" and rest.rstrip("/").rpartition(":")[0] not in LOOPBACK and rest.rstrip("/") not in LOOPBACK
 
 
+def _plain_dsn(settings: Settings) -> bool:
+    parts = urlsplit("" if settings.sentry_dsn is None else settings.sentry_dsn.get_secret_value())
+    return parts.scheme == "http" and not _is_local(parts.hostname or "")
+
+
 PRODUCTION: Final = (
     Rule(
         "query_token_enabled",
@@ -207,6 +221,7 @@ PRODUCTION: Final = (
         "must be https in production",
         lambda settings: not settings.orderdesk_base_url.startswith("https://"),
     ),
+    Rule("sentry_dsn", "must be https in production, loopback aside", _plain_dsn),
     Rule(
         "allowed_hosts",
         "must name the public host in production, not only loopback",
@@ -233,6 +248,11 @@ PRODUCTION: Final = (
         "rate_limit_rpm",
         f"must not be more than {MOST_CALLS_PER_MINUTE} in production: that limits nobody",
         lambda settings: settings.rate_limit_rpm > MOST_CALLS_PER_MINUTE,
+    ),
+    Rule(
+        "wrong_keys_per_minute",
+        f"must not be more than {MOST_WRONG_KEYS_PER_MINUTE} in production: nobody would hear of keys that are tried",
+        lambda settings: settings.wrong_keys_per_minute > MOST_WRONG_KEYS_PER_MINUTE,
     ),
     Rule(
         "destructive_cap_per_hour",

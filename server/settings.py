@@ -23,7 +23,7 @@ def _split(value: object) -> object:
 
 CommaList = Annotated[tuple[str, ...], BeforeValidator(_split)]
 
-SECRET_SETTINGS: Final = ("master_key", "admin_token", "tenant_key")
+SECRET_SETTINGS: Final = ("master_key", "admin_token", "tenant_key", "sentry_dsn")
 
 
 class SettingsError(Exception):
@@ -73,6 +73,13 @@ class Settings(BaseModel):
     query_token_enabled: bool = Field(
         default=False, description="Accept a tenant key as ?token=KEY (old clients); refused in production"
     )
+    wrong_keys_per_minute: int = Field(
+        10,
+        ge=1,
+        le=1_000_000_000,
+        description="Wrong keys a minute that get 401 under one key id, and six times as many from one address; further"
+        " ones get 429, a right key never",
+    )
     max_body_bytes: int = Field(1024 * 1024, ge=1024, description="Largest request body")
     max_json_depth: int = Field(64, ge=4, le=512, description="Deepest nesting of a request's JSON")
     toolsets: CommaList = Field(
@@ -104,6 +111,12 @@ class Settings(BaseModel):
     )
     statement_log: Path | None = Field(
         None, description="File that gets every SQL statement with its parameters, to audit them; refused in production"
+    )
+    sentry_dsn: SecretStr | None = Field(
+        None, description="The Sentry project that errors are reported to; without it none are (docs/ERROR-TRACKING.md)"
+    )
+    sentry_traces_sample_rate: float = Field(
+        0, ge=0, le=1, description="The share of requests whose steps and durations are sent to Sentry as well"
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged")
 

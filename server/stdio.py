@@ -31,6 +31,8 @@ CANCELLED: Final = "notifications/cancelled"
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
+    from server.telemetry.tracking.tracker import Tracker
+
 Write = Callable[[bytes], Awaitable[None]]
 
 
@@ -168,7 +170,14 @@ class Conversation:
 
 
 async def converse(
-    settings: Settings, parts: Parts, logger: Logger, access_log: AccessLog, *, source: int, sink: int
+    settings: Settings,
+    parts: Parts,
+    logger: Logger,
+    access_log: AccessLog,
+    *,
+    source: int,
+    sink: int,
+    tracker: Tracker | None = None,
 ) -> bool:
     """Answer the lines of `source` on `sink` until they end, a signal comes or nobody reads the answers.
 
@@ -186,6 +195,9 @@ async def converse(
         max_bytes=settings.max_body_bytes,
         max_depth=settings.max_json_depth,
     )
+    if tracker is not None:
+        tracker.attach(parts.metrics, parts.database.engine.sync_engine)
+        session = tracker.follow_session(session)
     conversation = Conversation(
         session,
         LineWriter(sink, stop.set).write,

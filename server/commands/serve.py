@@ -26,6 +26,7 @@ def run(settings: Settings, _arguments: argparse.Namespace) -> int:
     from server.application import build_application
     from server.serve import bind, serve
     from server.telemetry.logging import configure
+    from server.telemetry.tracking import tracking
 
     with contextlib.suppress(FileNotFoundError):  # it may be made while the server runs; until then it is not ready
         Path(make_url(settings.database_url).database or "").stat()
@@ -33,5 +34,7 @@ def run(settings: Settings, _arguments: argparse.Namespace) -> int:
         listener = bind(settings)
     except OSError as error:
         return refuse(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; set HOST or PORT")
-    logger = configure(settings.log_level)
-    return DONE if serve(build_application(settings, logger), settings, listener, logger) else INTERNAL
+    with tracking(settings) as tracker:
+        logger = configure(settings.log_level, report=tracker.processor if tracker else None)
+        edge = build_application(settings, logger, tracker=tracker)
+        return DONE if serve(edge, settings, listener, logger) else INTERNAL

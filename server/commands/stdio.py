@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from server.commands.support import DONE, INTERNAL, refuse, run_with_parts
 from server.errors import SuspendedError
+from server.telemetry.tracking import tracking
 
 if TYPE_CHECKING:
     from server.application import Parts
@@ -47,8 +48,12 @@ def run(settings: Settings, _arguments: argparse.Namespace) -> int:
                 if caller is None:
                     return refuse("TENANT_KEY: is no valid key of a tenant: it is unknown, expired or revoked")
         log = io.BufferedWriter(LogStream(sys.stderr.fileno()))
-        logger, access_log = configure(settings.log_level, log), AccessLog(settings.log_level, log)
-        complete = await converse(settings, parts, logger, access_log, source=sys.stdin.fileno(), sink=answers)
+        logger = configure(settings.log_level, log, tracker.processor if tracker else None)
+        access_log = AccessLog(settings.log_level, log)
+        complete = await converse(
+            settings, parts, logger, access_log, source=sys.stdin.fileno(), sink=answers, tracker=tracker
+        )
         return DONE if complete else INTERNAL
 
-    return run_with_parts(settings, work)
+    with tracking(settings) as tracker:
+        return run_with_parts(settings, work)

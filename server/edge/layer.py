@@ -142,7 +142,8 @@ class Edge:
             body = await self._admit(headers, repeated, receive)
             admitted = True
             if route.endpoint == MCP_PATH:
-                request = Request(scope["method"], headers, scope["query_string"], body, request_id, notes)
+                address = (scope.get("client") or ("",))[0]
+                request = Request(scope["method"], headers, scope["query_string"], body, request_id, address, notes)
                 await answer.reply(await self._transport.handle(request))
             else:
                 await self._web({**scope, "request_id": request_id}, _replay(body, receive), answer.send)

@@ -23,6 +23,7 @@ from server.orderdesk.places import NoPlaceError
 from server.orderdesk.upstreams import Upstream, Upstreams
 from server.telemetry.logging import Logger
 from server.telemetry.metrics import Metrics
+from server.telemetry.tracking.trail import step
 
 BACKOFF_SECONDS: Final = 0.25
 WRITE_SECONDS: Final = 5.0
@@ -219,6 +220,7 @@ class OrderDeskClient:
             elapsed = self._clock() - started
             self._metrics.orderdesk_calls.labels(request.endpoint, request.method, status).inc()
             self._metrics.orderdesk_duration.labels(request.endpoint, request.method).observe(elapsed)
+            step("orderdesk", f"{request.method} {request.endpoint}", status, elapsed)
             self._logger.info(
                 "orderdesk.call",
                 request_id=request.request_id,

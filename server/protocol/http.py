@@ -38,13 +38,17 @@ UNREADABLE: Final = frozenset({PARSE_ERROR, INVALID_REQUEST})
 
 @dataclass(slots=True)
 class Request:
-    """A request. Header names are lower case, values stripped; of a repeated header the last is held."""
+    """A request. Header names are lower case, values stripped; of a repeated header the last is held.
+
+    `address` is the peer's, a proxy's where there is one; empty where it has none.
+    """
 
     method: str
     headers: dict[bytes, bytes]
     query: bytes
     body: bytes
     request_id: str
+    address: str = ""
     notes: Notes = field(default_factory=Notes)
 
     def header(self, name: bytes) -> str | None:

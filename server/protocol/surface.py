@@ -10,6 +10,7 @@ from mcp_types import INVALID_PARAMS
 from server import __version__
 from server.limits import TenantLimiter
 from server.protocol.exchange import Exchange, Handler, Surface
+from server.protocol.legible import legible
 from server.protocol.messages import ProtocolError
 from server.tools.registry import Registry, UnknownToolError
 
@@ -46,7 +47,7 @@ def production_surface(registry: Registry, limiter: TenantLimiter) -> Surface:
             raise ProtocolError(INVALID_PARAMS, str(error)) from None
         exchange.notes.error_code, exchange.retry_after = reply.error_code, reply.retry_after
         return {
-            "content": [{"type": "text", "text": reply.encoded.decode()}],
+            "content": [{"type": "text", "text": legible(reply.encoded)}],
             "structuredContent": orjson.Fragment(reply.encoded),
             "isError": reply.error_code is not None,
         }

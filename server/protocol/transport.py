@@ -8,7 +8,6 @@ from urllib.parse import parse_qs
 
 from mcp_types import INVALID_REQUEST
 
-from server.errors import AuthenticationError
 from server.protocol import legacy
 from server.protocol.authentication import Authenticate, identify
 from server.protocol.dispatch import Answer, Dispatcher
@@ -38,9 +37,9 @@ class Transport:
         if (request.header(b"content-type") or "").split(";")[0].strip().lower() != "application/json":
             return _refusal(ProtocolError(INVALID_REQUEST, "The Content-Type must be application/json", status=415))
         try:
-            caller = await identify(self._authenticate, self._token(request), ADVICE)
+            caller = await identify(self._authenticate, self._token(request), ADVICE, request.address)
         except ProtocolError as error:
-            request.notes.error_code, request.notes.protocol_error = AuthenticationError.code, True
+            request.notes.error_code, request.notes.protocol_error = error.data["code"], True
             return _refusal(error, CHALLENGE if error.status == 401 else JSON_HEADERS)
         request.notes.tenant_id = caller.tenant_id
         try:
@@ -53,7 +52,7 @@ class Transport:
     def _token(self, request: Request) -> str | None:
         scheme, _, credentials = (request.header(b"authorization") or "").partition(" ")
         if scheme.lower() == "bearer":
-            return credentials.strip()
+            return credentials.strip(" \t")  # without an argument, much that is no white space of HTTP would go
         if self._query_token and request.query:
             return next(iter(parse_qs(request.query.decode("latin-1")).get("token", ())), None)
         return None
@@ -79,10 +78,12 @@ def _reply(answer: Answer | None, *, modern: bool) -> Reply:
     if answer is None:
         return Reply(202, headers=())
     status = 200 if answer.error is None else status_of(answer.error, modern=modern)
-    if answer.retry_after is None:
-        return Reply(status, answer.body)
-    return Reply(status, answer.body, ((b"retry-after", str(answer.retry_after).encode()), *JSON_HEADERS))
+    return Reply(status, answer.body, (*_waiting(answer.retry_after), *JSON_HEADERS))
 
 
 def _refusal(error: ProtocolError, headers: Headers = JSON_HEADERS) -> Reply:
-    return Reply(status_of(error, modern=True), encode_error(None, error), headers)
+    return Reply(status_of(error, modern=True), encode_error(None, error), (*_waiting(error.retry_after), *headers))
+
+
+def _waiting(seconds: int | None) -> Headers:
+    return () if seconds is None else ((b"retry-after", str(seconds).encode()),)

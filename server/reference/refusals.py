@@ -48,6 +48,13 @@ JSON_RPC: Final = (
         "The tenant's rate limit is used up by other methods than tools/call, which says so in its result.",
         "Wait for `Retry-After` seconds, then repeat.",
     ),
+    Refusal(
+        "429",
+        RATE_LIMITED,
+        "The key is wrong, and so were too many before it under its id or from its address: `data.limit` is"
+        " `wrong_keys`.",
+        "As for 401. A right key is let in at once.",
+    ),
     Refusal("404 or 200", METHOD_NOT_FOUND, "The method does not exist in this revision.", "Do not repeat."),
     Refusal(
         "400 or 200",

@@ -17,7 +17,8 @@ from server.tools.registry import ALL, EVERY_TOOLSET, is_offered
 INTRODUCTION: Final = """\
 `TOOLSETS` chooses which of these a server offers, for each of them costs the context of every client that connects.
 A call costs tokens of its tenant's rate limit (`RATE_LIMIT_RPM` a minute); what some tools change also counts towards
-`DESTRUCTIVE_CAP_PER_HOUR`. Every answer is JSON, as text and as `structuredContent`. Errors: [ERRORS.md](ERRORS.md)."""
+`DESTRUCTIVE_CAP_PER_HOUR`. Every answer is JSON, as text and as `structuredContent`; the text spells out characters
+that nobody sees (`\\u200b`), and decodes to the same. Errors: [ERRORS.md](ERRORS.md)."""
 
 
 def tools_page(tools: Sequence[Tool[Any]] = ALL) -> str:

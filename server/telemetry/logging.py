@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, BinaryIO, Final
 
@@ -49,39 +49,55 @@ def describe(error: BaseException) -> str:
 
     Not what it says: an exception's text quotes the value that was wrong. The system's own reasons are told.
     """
-    return "\n".join(_described(error, set()))
+    return "\n".join(line for each in chain(error) for line in _described(each))
 
 
-def _described(error: BaseException, told: set[int]) -> Iterator[str]:
-    if id(error) in told:
-        return
-    told.add(id(error))
-    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    if cause is not None:
-        yield from _described(cause, told)
-    for member in error.exceptions if isinstance(error, BaseExceptionGroup) else ():
-        yield from _described(member, told)
-    kind = type(error)
-    reason = _reason(error)
-    yield f"{kind.__module__}.{kind.__qualname__}" + (f" ({reason})" if reason else "")
-    for frame in traceback.extract_tb(error.__traceback__):
-        yield f"  {frame.filename}:{frame.lineno} {frame.name}"
+def chain(error: BaseException) -> Iterator[BaseException]:
+    """`error` and all that led to it, causes first, each once; members of a group before the group."""
+    yield from _chain(error, set())
 
 
-def _reason(error: BaseException) -> str | None:
+def reason_of(error: BaseException) -> str | None:
+    """The system's own words for what went wrong, None where it has none."""
     if isinstance(error, OSError) and error.errno is not None:
         return os.strerror(error.errno)
     name: str | None = getattr(error, "sqlite_errorname", None)
     return name
 
 
+def _chain(error: BaseException, told: set[int]) -> Iterator[BaseException]:
+    if id(error) in told:
+        return
+    told.add(id(error))
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if cause is not None:
+        yield from _chain(cause, told)
+    for member in error.exceptions if isinstance(error, BaseExceptionGroup) else ():
+        yield from _chain(member, told)
+    yield error
+
+
+def _described(error: BaseException) -> Iterator[str]:
+    kind, reason = type(error), reason_of(error)
+    yield f"{kind.__module__}.{kind.__qualname__}" + (f" ({reason})" if reason else "")
+    for frame in traceback.extract_tb(error.__traceback__):
+        yield f"  {frame.filename}:{frame.lineno} {frame.name}"
+
+
 def _describe_exception(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     """Put the description of the exception that is logged, if any, in its place."""
-    info = event.pop("exc_info", None)
-    if info:
-        error = info if isinstance(info, BaseException) else sys.exc_info()[1]
+    error = logged_exception(event)
+    if event.pop("exc_info", None):
         event["exception"] = None if error is None else describe(error)
     return event
+
+
+def logged_exception(event: Mapping[str, Any]) -> BaseException | None:
+    """The exception that an event is logged with, if any."""
+    info = event.get("exc_info")
+    if not info:
+        return None
+    return info if isinstance(info, BaseException) else sys.exc_info()[1]
 
 
 def _render(_logger: object, _method: str, event: structlog.typing.EventDict) -> bytes:
@@ -104,13 +120,19 @@ class _ForwardToStructlog(logging.Handler):
         self._logger.log(record.levelno, "library.log", logger=record.name, message=message, exc_info=error)
 
 
-def configure(level: str, stream: BinaryIO | None = None) -> structlog.typing.FilteringBoundLogger:
-    """Return the process's logger at `level` (debug, info, warning, error) and send library logs through it."""
+def configure(
+    level: str, stream: BinaryIO | None = None, report: structlog.typing.Processor | None = None
+) -> structlog.typing.FilteringBoundLogger:
+    """Return the process's logger at `level` (debug, info, warning, error) and send library logs through it.
+
+    `report` is shown every event before its exception is described, and may add to it.
+    """
     threshold = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *([] if report is None else [report]),
             _describe_exception,
             redact,
             _render,

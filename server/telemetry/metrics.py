@@ -80,6 +80,12 @@ class Metrics:
         self.unhandled_exceptions = Counter(
             "unhandled_exceptions", "Exceptions that no code expected", ["exception_type"], registry=registry
         )
+        self.error_events_dropped = Counter(
+            "error_events_dropped",
+            "Events that were to be told to Sentry and were not, by reason",
+            ["reason"],
+            registry=registry,
+        )
         self.rate_limit_hits = Counter(
             "rate_limit_hits", "Calls refused by a limit", ["tenant_id", "limit_type"], registry=registry
         )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, insert, select
 from sqlalchemy.exc import IntegrityError
 
+from server.attempts import WrongKeys
 from server.audit import record_operator
 from server.brakes import MAX_AGE_SECONDS, Brakes
 from server.clock import Monotonic, now_milliseconds
@@ -58,7 +59,9 @@ class Tenants:
         brakes: Brakes,
         metrics: Metrics,
         clock: Monotonic = time.monotonic,
+        wrong_keys: WrongKeys | None = None,
     ) -> None:
+        self._wrong_keys = wrong_keys
         self._database = database
         self._brakes = brakes
         self._vault = vault
@@ -100,24 +103,25 @@ class Tenants:
             raise TenantExistsError(f"a tenant named {name!r} exists") from None
         return caller, key
 
-    async def authenticate(self, text: str | None) -> Caller | None:
+    async def authenticate(self, text: str | None, address: str | None = None) -> Caller | None:
         """The caller whose key `text` is, or None. One look-up by id, whatever the number of tenants.
 
-        Raises SuspendedError for a tenant that the operator suspended.
+        Raises SuspendedError for a tenant that the operator suspended. Wrong keys from the network, whose peer's
+        `address` is given, are counted: raises TooManyWrongKeysError.
         """
         if not text:
             self._failed["missing"].inc()
             return None
         key = TenantKey.parse(text)
         if key is None:
-            self._failed["malformed"].inc()
+            self._fail("malformed", None, address)
             return None
         record = await self._records.get(key.id)
         matches = False
         for salt, expected in record.proofs if record else ABSENT:
             matches |= hmac.compare_digest(hash_secret(salt, key.secret), expected)
         if record is None or not matches:
-            self._failed["unknown" if record is None else "wrong"].inc()
+            self._fail("unknown" if record is None else "wrong", key.id, address)
             return None
         if record.revoked_at is not None or (record.expires_at is not None and record.expires_at <= now_milliseconds()):
             self._failed["expired"].inc()
@@ -131,6 +135,11 @@ class Tenants:
         """How many tenants exist."""
         async with self._database.read() as connection:
             return (await connection.execute(select(func.count()).select_from(tenants))).scalar_one()
+
+    def _fail(self, reason: str, key_id: str | None, address: str | None) -> None:
+        self._failed[reason].inc()
+        if self._wrong_keys is not None and address is not None:
+            self._wrong_keys.count(key_id, address, known=reason == "wrong")
 
     async def _load(self, key_id: str) -> _KeyRecord | None:
         query = (

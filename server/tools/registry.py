@@ -18,6 +18,7 @@ from server.errors import InternalError, RateLimitError, ToolError, UpstreamUnav
 from server.limits import TenantLimiter, retry_after
 from server.telemetry.logging import Logger
 from server.telemetry.metrics import Metrics
+from server.telemetry.tracking.trail import step
 from server.tenancy.tenants import Caller
 from server.tools import inventory, items, order_writes, orders, products, settings, shipments, stores, tenants
 from server.tools.call import Call, Services
@@ -127,6 +128,7 @@ class Registry:
             elapsed = self._clock() - started
             bound.duration.observe(elapsed)
         (bound.succeeded if reply.error_code is None else bound.failed).inc()
+        step("tool", name, reply.error_code or "ok", elapsed)
         await self._record(bound.tool, call, reply, elapsed)
         return reply
 

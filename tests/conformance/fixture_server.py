@@ -20,7 +20,7 @@ from tests.conformance.surface import fixture_surface
 EVERYONE = Caller("fixture", "fixture", "fixture")
 
 
-async def accept_everyone(_key: str | None) -> Caller:
+async def accept_everyone(_key: str | None, _address: str | None) -> Caller:
     """The suite cannot send a key with all of its requests."""
     return EVERYONE
 

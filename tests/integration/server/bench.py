@@ -40,7 +40,13 @@ ORDERS = 450
 SHARE = 15  # orders of a store that one test may change
 ERAS = ("2025-11-25", "2026-07-28")
 # Limits of their own have the tests of limits.
-SETTINGS = {"TOOLSETS": "all", "RATE_LIMIT_RPM": "1000000", "HTTP_TIMEOUT_SECONDS": "1.5", "CALL_DEADLINE_SECONDS": "6"}
+SETTINGS = {
+    "TOOLSETS": "all",
+    "RATE_LIMIT_RPM": "1000000",
+    "WRONG_KEYS_PER_MINUTE": "1000000",
+    "HTTP_TIMEOUT_SECONDS": "1.5",
+    "CALL_DEADLINE_SECONDS": "6",
+}
 
 
 @dataclass(frozen=True)

@@ -106,11 +106,11 @@ class StdioServer:
 
 
 @contextlib.contextmanager
-def speaking(environment: Mapping[str, str], log: Path) -> Iterator[StdioServer]:
-    """Yield a process with this environment; it is stopped when the block ends."""
+def speaking(environment: Mapping[str, str], log: Path, module: str = "server") -> Iterator[StdioServer]:
+    """Yield a process with this environment; it is stopped when the block ends. `module` may be a broken server."""
     with log.open("wb") as stream:
         process = subprocess.Popen(
-            COMMAND,
+            (sys.executable, "-m", module, "stdio"),
             env=dict(environment),
             cwd=REPOSITORY,
             stdin=subprocess.PIPE,

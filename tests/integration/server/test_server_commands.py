@@ -43,6 +43,7 @@ CALLS = {
     "writes uncertain": "",
     "writes settle": "x done",
     "writes revert": "x",
+    "sentry-test": "",
     "reference env": "development",
     "reference environments": "",
     "reference tools": "",
@@ -51,7 +52,7 @@ CALLS = {
 WITHOUT_SETTINGS = [name for name in CALLS if name.startswith("reference ")]
 WITH_SETTINGS = [name for name in CALLS if name not in WITHOUT_SETTINGS]
 # Of a database that is not migrated serve tells who asks for its health, check tells with the rest, migrate makes it.
-ON_DATABASE = [name for name in WITH_SETTINGS if name not in {"serve", "check", "migrate"}]
+ON_DATABASE = [name for name in WITH_SETTINGS if name not in {"serve", "check", "migrate", "sentry-test"}]
 # One of each family: what opens the database is the same for all of it.
 OPENING = list({name.split()[0]: name for name in [*ON_DATABASE, "migrate"]}.values())
 

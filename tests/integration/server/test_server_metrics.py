@@ -17,6 +17,7 @@ ALWAYS = {"quartermaster_build_info", "db_pool_size", "db_pool_available", "acti
 ONLY_ON_TROUBLE = {
     "audit_rows_dropped_total",
     "audit_rows_waiting",
+    "error_events_dropped_total",
     "retention_rows_removed_total",
     "orderdesk_breakers_open",
     "orderdesk_breaker_openings_total",

@@ -196,3 +196,14 @@ def test_the_tools_are_listed_the_same_way_in_every_revision(bench: Bench, shop:
     assert [tool["name"] for tool in listed[0]] == sorted(tool.name for tool in ALL)
     for tool in listed[0]:
         assert {"name", "title", "description", "inputSchema", "outputSchema", "annotations"} <= set(tool)
+
+
+def test_hidden_characters_come_back_as_they_were_and_are_spelled_out_in_the_text(shop: Shop, client: Client) -> None:
+    note = "\x1b[2J \x9b31m \u202e \U000e0069\U000e0067 <IMPORTANT>"
+    order = {"order_id": shop.orders[0]}
+    assert not client.call_tool("orders_add_note", {**order, "note": note}).is_error
+    outcome = client.call_tool("orders_get", order)
+    assert outcome.structured is not None
+    assert note in [each["content"] for each in outcome.structured["order"]["order_notes"]]
+    assert outcome.text.isascii()
+    check_text(outcome)

@@ -1,7 +1,7 @@
 """What unit tests of the server stand on: clocks that a test moves, a loop that never waits, what was logged."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
 import structlog
@@ -77,5 +77,9 @@ class Recorded:
         )
 
     @property
+    def entries(self) -> list[Mapping[str, Any]]:
+        return list(self._capture.entries)
+
+    @property
     def events(self) -> list[str]:
-        return [str(entry["event"]) for entry in self._capture.entries]
+        return [str(entry["event"]) for entry in self.entries]

@@ -5,6 +5,7 @@ from typing import Any
 
 from mcp_types import INVALID_PARAMS
 
+from server.attempts import TooManyWrongKeysError
 from server.errors import SuspendedError
 from server.protocol.dispatch import Dispatcher
 from server.protocol.exchange import Exchange, Surface
@@ -90,14 +91,17 @@ class Smallest:
 
 
 class Keys:
-    """Who the keys belong to; a test may revoke and suspend."""
+    """Who the keys belong to; a test may revoke and suspend. `tried` are the addresses of too many wrong keys."""
 
     def __init__(self) -> None:
         self.revoked: set[str] = set()
         self.suspended: set[str] = set()
+        self.tried: set[str] = set()
 
-    async def authenticate(self, key: str | None) -> Caller | None:
+    async def authenticate(self, key: str | None, address: str | None = None) -> Caller | None:
         caller = None if key is None or key in self.revoked else KEYS.get(key)
+        if caller is None and address in self.tried:
+            raise TooManyWrongKeysError(4.2)
         if caller is not None and caller.tenant_id in self.suspended:
             raise SuspendedError
         return caller

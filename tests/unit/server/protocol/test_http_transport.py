@@ -3,10 +3,12 @@ from typing import Any
 
 import pytest
 
+from server.protocol.dispatch import RATE_LIMITED
 from server.protocol.http import Reply, Request
 from server.protocol.transport import Transport
 from tests.unit.server.protocol.smallest import Keys, Smallest, call, modern, notification, request
 
+ADDRESS = "192.0.2.1"
 HEADERS = {b"content-type": b"application/json", b"authorization": b"Bearer acme-key"}
 
 
@@ -16,7 +18,7 @@ async def send(
     """Post an item; the request holds what was noted."""
     given = {name.replace("_", "-").encode(): value.encode() for name, value in headers.items()}
     body = item if isinstance(item, bytes) else json.dumps(item).encode()
-    asked = Request(method, {**HEADERS, **given}, b"", body, "r1")
+    asked = Request(method, {**HEADERS, **given}, b"", body, "r1", ADDRESS)
     transport = Transport((smallest or Smallest()).dispatcher, (keys or Keys()).authenticate)
     return asked, await transport.handle(asked)
 
@@ -39,6 +41,29 @@ async def test_without_a_valid_key_nothing_is_answered_and_the_challenge_says_ho
     assert header(reply, b"www-authenticate") == b'Bearer realm="quartermaster"'
     assert json.loads(reply.body)["error"]["data"] == {"code": "AUTH_ERROR"}
     assert asked.notes.error_code == "AUTH_ERROR"
+
+
+async def test_blanks_around_a_key_are_http_s_and_nothing_else_is_taken_off_it() -> None:
+    assert (await send(request("ping"), authorization="bearer   acme-key \t"))[1].status == 200
+    for wrong in ("Bearer acme-key\x1f", "Bearer \x1cacme-key", "Bearer acme-key\x85", "Bearer acme-key\xa0"):
+        headers = {**HEADERS, b"authorization": wrong.encode("latin-1")}
+        reply = await Transport(Smallest().dispatcher, Keys().authenticate).handle(
+            Request("POST", headers, b"", json.dumps(request("ping")).encode(), "r1")
+        )
+        assert reply.status == 401
+
+
+async def test_one_wrong_key_too_many_is_told_when_to_come_back_and_a_right_one_is_let_in() -> None:
+    keys = Keys()
+    keys.tried.add(ADDRESS)
+    asked, reply = await send(request("ping"), keys=keys, authorization="Bearer nobody")
+    assert (reply.status, header(reply, b"retry-after")) == (429, b"5")
+    assert header(reply, b"content-type") == b"application/json"
+    error = json.loads(reply.body)["error"]
+    assert error["code"] == RATE_LIMITED
+    assert error["data"] == {"code": "RATE_LIMIT_EXCEEDED", "retry_after_seconds": 5, "limit": "wrong_keys"}
+    assert (asked.notes.error_code, asked.notes.protocol_error) == ("RATE_LIMIT_EXCEEDED", True)
+    assert (await send(request("ping"), keys=keys))[1].status == 200
 
 
 async def test_a_suspended_tenant_is_refused_with_403_and_told_why() -> None:

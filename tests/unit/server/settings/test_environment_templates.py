@@ -46,7 +46,7 @@ def test_a_template_loads_once_its_secrets_are_filled_in(environment: Environmen
     values = parsed(committed(environment))
     assert [value for name, value in values.items() if name.removesuffix("_FILE").lower() in SECRET_SETTINGS] == [
         ""
-    ] * 3
+    ] * len(SECRET_SETTINGS)
     settings = Settings.load(with_secrets(values, tmp_path))
     assert settings.environment == environment
     for name in set(Settings.model_fields) - set(SECRET_SETTINGS):

@@ -97,6 +97,7 @@ def test_toolsets_and_origins_that_exist_are_taken() -> None:
     [
         ("RATE_LIMIT_RPM", "10001"),
         ("DESTRUCTIVE_CAP_PER_HOUR", "10001"),
+        ("WRONG_KEYS_PER_MINUTE", "1001"),
         ("DISK_RESERVE_BYTES", "0"),
         ("DATABASE_URL", "sqlite:///data/app.db"),
         ("ALLOWED_ORIGINS", "http://app.example.com"),
@@ -120,6 +121,7 @@ def test_toolsets_and_origins_that_exist_are_taken() -> None:
         ("ALLOWED_HOSTS", "mcp.example.com,.example.com"),
         ("ALLOWED_HOSTS", "mcp.example.com,_"),
         ("ALLOWED_HOSTS", "127.0.0.2,[0:0::1],LOCALHOST."),
+        ("SENTRY_DSN", "http://key@sentry.example.com/1"),
     ],
 )
 def test_production_refuses_what_other_environments_allow(name: str, value: str) -> None:
@@ -134,6 +136,40 @@ def test_production_takes_drawn_keys_and_pages_on_loopback() -> None:
         Settings.load({**PRODUCTION_ENVIRONMENT, "ADMIN_TOKEN": drawn(str(number)).hex()[:32]})
         Settings.load({**PRODUCTION_ENVIRONMENT, "TENANT_KEY": str(TenantKey.generate())})
     Settings.load({**PRODUCTION_ENVIRONMENT, "ALLOWED_ORIGINS": "http://localhost:6274,http://127.0.0.1"})
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "https://key@o1.ingest.sentry.example/2",
+        "https://key:old@sentry.example:8443/deep/er/2",
+        "http://key@127.0.0.1:9000/2",
+        "http://key@[::1]:9000/2",
+    ],
+)
+def test_a_dsn_as_sentry_shows_it_is_taken(dsn: str) -> None:
+    settings = Settings.load({**PRODUCTION_ENVIRONMENT, "SENTRY_DSN": dsn})
+    assert dsn not in str(settings.public())
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "sentry.example/2",
+        "https://sentry.example/2",
+        "https://key@sentry.example",
+        "https://key@sentry.example/name",
+        "https://key@sentry.example/2?x=1",
+        "ftp://key@sentry.example/2",
+        "https://ke y@sentry.example/2",
+        "https://key@sentry.example/2\n",
+    ],
+)
+def test_what_is_no_dsn_is_refused_without_being_shown(dsn: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        Settings.load({**PRODUCTION_ENVIRONMENT, "SENTRY_DSN": dsn})
+    assert [problem.partition(":")[0] for problem in error.value.problems] == ["SENTRY_DSN"]
+    assert dsn not in str(error.value)
 
 
 @pytest.mark.parametrize("name", ["MASTER_KEY", "ADMIN_TOKEN", "TENANT_KEY"])
@@ -168,6 +204,8 @@ def test_production_tells_all_that_it_refuses_at_once() -> None:
         "DESTRUCTIVE_CAP_PER_HOUR": "1000000",
         "DISK_RESERVE_BYTES": "1",
         "STATEMENT_LOG": "/tmp/statements.jsonl",
+        "WRONG_KEYS_PER_MINUTE": "1000000",
+        "SENTRY_DSN": "http://key@sentry.example.com/1",
     }
     assert refused({**PRODUCTION_ENVIRONMENT, **broken}) == sorted(broken)
     assert {rule.setting.upper() for rule in PRODUCTION} == set(broken)
