@@ -151,10 +151,10 @@ class Measurement(Model):
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.]*$")]
     value: float
-    unit: str
+    unit: Text
     statistic: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.]*$")] = "value"
     samples: Annotated[int, Field(ge=0)] = 1
-    labels: dict[str, str] = {}
+    labels: dict[Text, Text] = {}
     limit: float | None = None
     direction: Direction | None = None
 

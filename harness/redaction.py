@@ -13,8 +13,9 @@ _SECRET_WORDS = frozenset(
 _REFERENCE_WORDS = frozenset(("env", "file", "id", "name", "path", "variable"))
 _WORDS = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+")
 
-# All control characters but tab and line feed: they move an operator's cursor, and XML cannot hold them.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff]")
+# All control characters but tab and line feed: they move an operator's cursor, and XML cannot hold them. And what
+# turns the direction of the text that follows, or ends a line where only some programs see it.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufffe\uffff]")
 _URL_CREDENTIALS = re.compile(r"(?<=://)[^/@\s'\"]+@")
 _QUERY_SECRET = re.compile(
     r"(?i)(?<=[?&])((?:[\w-]*[_-])?(?:token|key|secret|password|signature)=)(?!\[redacted\])[^&#\s'\"]+"

@@ -50,7 +50,7 @@ class Severity(StrEnum):
 PASSED, FAILED, USAGE, INCONCLUSIVE = 0, 1, 2, 3
 INTERRUPTED = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
-BOOKKEEPING = frozenset({"waivers", "ran", "sbom"})
+BOOKKEEPING = frozenset({"waivers", "ran", "sbom", "files"})
 """Last words of the ids of checks on the run itself: where they alone passed, nothing was shown of the target."""
 
 _EXIT_CODES = {

@@ -61,20 +61,28 @@ class Client:
             offered["resourceTemplates"] = list(self._pages("resources/templates/list", "resourceTemplates"))
         return offered
 
-    def call_tool(self, name: str, arguments: Mapping[str, Any] | None = None) -> wire.ToolOutcome:
-        """Return what the call came to; a tool's own error is an outcome, not an exception.
+    def call_tool(
+        self, name: str, arguments: Mapping[str, Any] | None = None, headers: Mapping[str, str | None] | None = None
+    ) -> wire.ToolOutcome:
+        """Return what the call came to; a tool's own error is an outcome, not an exception. `headers` as of `request`.
 
         Raises RpcError when the server refuses the call itself, and ClientError's others when no answer comes.
         """
         params = {"name": name, "arguments": dict(arguments or {})}
-        return wire.read_tool_outcome(self.request("tools/call", params))
+        return wire.read_tool_outcome(self.request("tools/call", params, headers))
 
-    def request(self, method: str, params: Mapping[str, Any] | None = None) -> wire.Answer:
-        """Send one request and return its answer, without any retry. Raises ClientError's kinds."""
+    def request(
+        self, method: str, params: Mapping[str, Any] | None = None, headers: Mapping[str, str | None] | None = None
+    ) -> wire.Answer:
+        """Send one request and return its answer, without any retry. Raises ClientError's kinds.
+
+        `headers` are added to those that the protocol asks for, or replace them; None leaves one out.
+        """
         params = params or {}
         request_id = next(self._ids)
         body = json.dumps(wire.envelope(method, params, self.version, request_id)).encode()
-        answer = self._transport.send(body, self.headers(method, params), awaited_id=request_id)
+        sent = {**self.headers(method, params), **(headers or {})}
+        answer = self._transport.send(body, sent, awaited_id=request_id)
         if not is_json(answer) or (answer.status >= 400 and not answer.body):
             raise status_error(self.url, answer)
         try:
@@ -187,8 +195,8 @@ def _negotiate(client: Client) -> None:
     try:
         client.discover(wire.LATEST_MODERN)
     except (RpcError, HttpStatusError) as error:
-        # A refused token or a broken server says nothing about the era.
-        if error.status in {401, 403} or error.status >= 500:
+        # A refused token, a used-up limit or a broken server says nothing about the era.
+        if error.status in {401, 403, 429} or error.status >= 500:
             raise
     except ProtocolError:
         pass

@@ -2,7 +2,8 @@
 
 import io
 import os
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -14,7 +15,7 @@ from rich.text import Text
 from harness.edge import write_out
 from harness.progress import STYLES
 from harness.record import RECORD_NAME, Check, RunRecord
-from harness.report.digest import Digest, duration, make_digest, open_findings, severity_of, why_failed
+from harness.report.digest import Digest, NotChecked, duration, make_digest, open_findings, severity_of, why_failed
 from harness.verdict import CheckStatus, PartStatus, Status
 
 MOST_ROWS = 40
@@ -23,6 +24,8 @@ MOST_FINDINGS = 5
 """Of one check; above that many the rest is only counted."""
 MOST_WAIVED = 5
 """Above that many they are only counted: what fails must not scroll away under what is accepted."""
+MOST_ALIKE = 3
+"""Above that many checks that were left out for the same reason, they are told in one entry."""
 WIDTH_IN_A_FILE = 120
 _VERDICT_STYLES = {
     Status.PASSED: "bold green",
@@ -57,17 +60,16 @@ def print_summary(record: RunRecord, directory: Path, stdout: TextIO, environ: M
 
 
 def _table_of_checks(record: RunRecord) -> Table:
-    shown = list(record.checks)
-    waived = sum(check.status is CheckStatus.WAIVED for check in shown)
-    if len(shown) > MOST_ROWS:
-        quiet = {CheckStatus.PASSED} | ({CheckStatus.WAIVED} if waived > MOST_WAIVED else set())
-        shown = [check for check in shown if check.status not in quiet]
+    counts = Counter(check.status for check in record.checks)
+    quiet = {CheckStatus.SKIPPED} if counts[CheckStatus.SKIPPED] > MOST_ALIKE else set()
+    if len(record.checks) - sum(counts[status] for status in quiet) > MOST_ROWS:
+        quiet |= {CheckStatus.PASSED} | ({CheckStatus.WAIVED} if counts[CheckStatus.WAIVED] > MOST_WAIVED else set())
+    shown = [check for check in record.checks if check.status not in quiet]
     table = _table("status", "check", "took")
     for check in shown:
         table.add_row(_word(check.status), printable(check.title), duration(check.duration_seconds))
-    if len(shown) < len(record.checks):
-        left_out = f"and {len(record.checks) - len(shown)} more that passed or are waived"
-        table.add_row(_word(CheckStatus.PASSED), left_out)
+    for status in (each for each in CheckStatus if each in quiet and counts[each]):
+        table.add_row(_word(status), f"{counts[status]} more")
     return table
 
 
@@ -97,9 +99,7 @@ def _print_details(console: Console, digest: Digest) -> None:
         _print_entry(console, check, f" ({check.severity})", why_failed(check))
         _print_findings(console, check)
     if digest.not_checked:
-        console.print("\nNOT CHECKED", style="bold")
-    for each in digest.not_checked:
-        _print_entry(console, each.check, f" ({each.why})", each.check.reason)
+        _print_not_checked(console, digest.not_checked)
     if len(digest.waived) > MOST_WAIVED:
         console.print(f"\nWaived: {len(digest.waived)} checks; the report gives each with its reason", style="bold")
     elif digest.waived:
@@ -110,6 +110,27 @@ def _print_details(console: Console, digest: Digest) -> None:
         console.print("\nWhat to do", style="bold")
     for line in digest.to_do:
         console.print(Padding(printable(line), (0, 0, 0, 2)))
+
+
+def _print_not_checked(console: Console, not_checked: Sequence[NotChecked]) -> None:
+    console.print("\nNOT CHECKED", style="bold")
+    for alike in _alike(not_checked):
+        first = alike[0]
+        if len(alike) > MOST_ALIKE:
+            names = ", ".join(each.check.id for each in alike)
+            console.print(Padding(printable(f"{len(alike)} checks ({first.why})"), (0, 0, 0, 2)))
+            console.print(Padding(printable(f"{first.check.reason}: {names}"), (0, 0, 0, 4)))
+        else:
+            for each in alike:
+                _print_entry(console, each.check, f" ({each.why})", each.check.reason)
+
+
+def _alike(not_checked: Sequence[NotChecked]) -> list[list[NotChecked]]:
+    """Checks without an answer, those that lack it for the same reason together."""
+    found: dict[tuple[str, str], list[NotChecked]] = {}
+    for each in not_checked:
+        found.setdefault((each.why, each.check.reason), []).append(each)
+    return list(found.values())
 
 
 def _print_entry(console: Console, check: Check, remark: str, reason: str) -> None:

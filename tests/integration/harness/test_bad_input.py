@@ -41,7 +41,7 @@ def complaint(done: "subprocess.CompletedProcess[str]", exit_code: int) -> str:
         (("serve", "--orders", "-1"), "--orders must be"),
         (("serve", "--port", "0", "--fresh", "--database", "nonsense"), "DATABASE_URL: must be sqlite:///"),
         (("story", "--target", "loca"), "target loca is not in ops.toml; did you mean local?"),
-        (("audit", "--only", "secret"), "--only secret: no scanner has that name (did you mean secrets?)"),
+        (("audit", "--only", "secret"), "--only secret: no check or group has that name (did you mean secrets?)"),
         (("audit", "--fail-on", "worst"), "--fail-on worst: is one of info, low, medium, high, critical"),
     ],
 )

@@ -100,7 +100,7 @@ def test_a_pinned_revision_is_not_traded_for_another(serve: Callable[[Script], s
         connect(serve(legacy), version="2025-11-25")
 
 
-@pytest.mark.parametrize("status", [401, 403, 500, 503])
+@pytest.mark.parametrize("status", [401, 403, 429, 500, 503])
 def test_auto_does_not_take_a_refusal_or_an_outage_for_an_old_server(
     serve: Callable[[Script], str], status: int
 ) -> None:

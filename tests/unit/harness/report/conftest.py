@@ -141,6 +141,11 @@ RECORDS: dict[str, Callable[[], RunRecord]] = {
     "a night": of_a_night,
     "interrupted": interrupted,
     "an audit": of_an_audit,
+    "mostly left out": lambda: make_record(
+        *(one(CheckStatus.SKIPPED, f"left-{number}", reason="left out: --only names code") for number in range(9)),
+        one(CheckStatus.PASSED, "code"),
+        one(CheckStatus.INCONCLUSIVE, "dark"),
+    ),
     "no target": lambda: make_record(
         one(CheckStatus.PASSED, "answers"), target=None, revision=Revision(commit=None, dirty=True)
     ),
