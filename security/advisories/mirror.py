@@ -50,7 +50,7 @@ class Advisories:
             for name in {canonicalize_name(name) for name in names}:
                 self._texts.setdefault(name, []).append((path.name, text))
         if not self.count:
-            raise ValueError(f"no advisory is in {directory}")
+            raise ValueError(f"no advisory is in {directory.name}")
 
     def about(self, package: str, version: str) -> list[Advisory]:
         """The advisories by which this version of the package is affected."""

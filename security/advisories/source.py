@@ -30,6 +30,10 @@ class Source:
     settings: Mapping[str, str]
     newest: datetime | None = None
 
+    def told(self, now: datetime) -> str:
+        """What a report says of it: which one, how many, up to when and how old."""
+        return self.description if self.newest is None else f"{self.description}, {(now - self.newest).days} days old"
+
     def doubt(self, now: datetime, limit: timedelta) -> str:
         """Why that nothing was found here would mean nothing; empty when there is no reason."""
         if self.newest is None:

@@ -4,6 +4,7 @@ It exits 0 where a folder is missing or a file does not parse, and leaves out wh
 file that it was given must be among its metrics, and its list of errors must be empty.
 """
 
+import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from pydantic import Field
 from harness.errors import Inconclusive
 from harness.verdict import Severity
 from security.findings import Found
-from security.scan.scanner import Judgement, Output, Reply, Scene, Task, parse, require_exit
+from security.scan.scanner import ENVIRONMENT, Judgement, Output, Reply, Scene, Task, parse, require_exit
 
 CANARY = "import subprocess\n\n\ndef planted(words):\n    subprocess.call(words, shell=True)\n"
 CANARY_RULE = "B602"
@@ -76,6 +77,7 @@ class Bandit:
     name: str = "code"
     title: str = "bandit finds nothing dangerous in the code"
     program: str = "bandit"
+    environment: str = ENVIRONMENT
     categories: tuple[str, ...] = ("A04:2025", "A05:2025")
 
     def prepare(self, scene: Scene, stack: ExitStack) -> Task:  # noqa: ARG002 -- nothing must run meanwhile
@@ -85,12 +87,12 @@ class Bandit:
             raise Inconclusive("there is no Python file to examine")
         canary = scene.scratch / "planted.py"
         canary.write_text(CANARY, encoding="utf-8")
-        # bandit puts that before every relative path.
+        # Never a bare name: `-` would be standard input.
         names = [f"./{path}" for path in files]
         return Task(
-            arguments=("--format=json", "--quiet", "--ignore-nosec", "--", *files, str(canary)),
+            arguments=("--format=json", "--quiet", "--ignore-nosec", "--", *names, str(canary)),
             directory=scene.repository,
-            judge=lambda output: judge(output, names, str(canary)),
+            judge=lambda output: judge(output, files, str(canary)),
         )
 
     def _is_ours(self, repository: Path, path: str) -> bool:
@@ -106,14 +108,15 @@ def judge(output: Output, given: Sequence[str], canary: str) -> Judgement:
     """
     require_exit(output, (0, 1))
     report = parse(Report, output)
+    metrics = {_path(name): each for name, each in report.metrics.items()}
     doubt = ""
     if report.errors:
         first = report.errors[0]
         others = f" (and {len(report.errors) - 1} more)" if len(report.errors) > 1 else ""
-        doubt = f"{first.filename.removeprefix('./')} could not be examined: {first.reason}{others}"
-    elif missing := [path for path in given if path not in report.metrics]:
+        doubt = f"{_path(first.filename)} could not be examined: {first.reason}{others}"
+    elif missing := [path for path in given if path not in metrics]:
         doubt = f"{len(missing)} of {len(given)} files were not examined, {missing[0]} among them"
-    lines = sum(report.metrics[path].loc for path in given if path in report.metrics)
+    lines = sum(metrics[path].loc for path in given if path in metrics)
     if lines == 0 and not doubt:
         raise Inconclusive(f"the {len(given)} files hold no line of code")
     return Judgement(
@@ -133,10 +136,15 @@ def _found(result: Result) -> Found:
         rule_class="secret" if result.test_id in SECRET_RULES else f"bandit {result.test_id}",
         severity=SEVERITIES.get(result.issue_severity, Severity.HIGH),
         message=message,
-        path=result.filename.removeprefix("./"),
+        path=_path(result.filename),
         line=result.line_number,
         references=(*((f"CWE-{weakness}",) if weakness else ()), result.more_info),
     )
+
+
+def _path(name: str) -> str:
+    """The path from the repository: bandit puts a `./` before every name, also before one that has it."""
+    return os.path.normpath(name)
 
 
 def _is_script(path: Path) -> bool:

@@ -1,22 +1,25 @@
-"""detect-secrets: keys, tokens and passwords in any text file.
+"""detect-secrets: keys, tokens and passwords in any file, and in the files' names.
 
 It passes over, without a word, files that it cannot decode, files with endings that it thinks uninteresting, and lines
 with a comment that asks for it. So it is given copies: in each the same key is planted as the last line, and a file
-in which that was not found was not examined. Nothing that it finds is repeated: not by us, and its output is not kept.
+in which that was not found was not examined. Of what is no text, or too large to guess in, the copy has the words that
+are long enough for a token. Nothing that it finds is repeated: not by us, and its output is not kept.
 """
 
 import base64
 import hashlib
+import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.errors import Inconclusive
+from harness.record import fingerprint
 from harness.verdict import Severity
 from security.findings import Found
-from security.scan.scanner import Judgement, Output, Reply, Scene, Task, parse, require_exit
+from security.scan.scanner import ENVIRONMENT, Judgement, Output, Reply, Scene, Task, parse, require_exit
 
 SHAPES = Path(__file__).with_name("secret_shapes.py")
 KEY_TYPE = "Quartermaster tenant key"
@@ -25,7 +28,11 @@ GUESSES = ("Secret Keyword", "Base64 High Entropy String", "Hex High Entropy Str
 # Code and prose are read line by line. Anything else may also be parsed as YAML or as a file of settings, which the
 # planted line would prevent: it is read as both.
 LINES_ALONE = (".py", ".md", ".js", ".mjs", ".ts", ".html", ".j2")
-MARKED, PLAIN = "marked", "plain"
+MARKED, PLAIN, WORDS = "marked", "plain", "words"
+NAMES = "names.txt"
+LARGEST = 2_000_000
+"""Bytes of a file that is examined as it stands, and of the words of one that is not."""
+_WORD = re.compile(rb"[A-Za-z0-9_./+=:@~-]{16,}|BEGIN [A-Z0-9 ]*PRIVATE KEY[A-Z ]*|PuTTY-User-Key-File")
 # Off: filters that silence a whole line or file; guesses are filtered by `is_wrong_guess` instead.
 FILTERS = (
     "allowlist.is_line_allowlisted",
@@ -59,13 +66,21 @@ class Report(Reply):
 
 @dataclass(frozen=True)
 class Plant:
-    """The copies: the key planted in all marked ones, and which file of the repository each copy is of."""
+    """The copies: the key planted in all marked ones and in those of words, and which file each copy is of."""
 
     key: str
     marked: Mapping[str, str]
     plain: Mapping[str, str]
-    left_out: Sequence[str]
-    """Files that are no text."""
+    words: Mapping[str, str]
+    too_large: Sequence[str]
+    """Files whose words alone are too many."""
+    names: Sequence[str]
+    """Every file: the lines of NAMES."""
+
+    @property
+    def planted(self) -> dict[str, str]:
+        """Every copy in which the key must be found."""
+        return {**self.marked, **self.words, NAMES: NAMES}
 
 
 @dataclass(frozen=True)
@@ -74,22 +89,24 @@ class DetectSecrets:
 
     samples: Sequence[str] = ()
     name: str = "secrets"
-    title: str = "detect-secrets finds no secret in any file"
+    title: str = "detect-secrets finds no secret in any file or file name"
     program: str = "detect-secrets"
+    environment: str = ENVIRONMENT
     categories: tuple[str, ...] = ("A04:2025", "A07:2025")
 
     def prepare(self, scene: Scene, stack: ExitStack) -> Task:  # noqa: ARG002 -- nothing must run meanwhile
         """See `Scanner`."""
         plant = plant_copies(scene.repository, scene.files, scene.scratch, new_key())
-        if not plant.marked:
-            raise Inconclusive("there is no text file to examine")
+        if not plant.marked and not plant.words:
+            raise Inconclusive("there is no file to examine")
         return Task(
             arguments=(
                 *("--cores", "2", "-C", str(scene.scratch), "scan", "--all-files", "--no-verify"),
                 *("--plugin", str(SHAPES), "--filter", f"{SHAPES.as_uri()}::is_wrong_guess"),
+                *("--filter", f"{SHAPES.as_uri()}::is_without_candidate"),
                 *("--disable-plugin", "IPPublicDetector"),
                 *(part for name in FILTERS for part in ("--disable-filter", f"detect_secrets.filters.{name}")),
-                *(MARKED, PLAIN),
+                *(MARKED, PLAIN, WORDS, NAMES),
             ),
             directory=scene.scratch,
             judge=lambda output: judge(output, plant, self.samples),
@@ -102,21 +119,26 @@ def new_key() -> str:
 
 
 def plant_copies(repository: Path, files: Iterable[str], scratch: Path, key: str) -> Plant:
-    """Copy every text file under `scratch`, the key as its last line. Raises Inconclusive where one cannot be read."""
-    marked, plain, left_out = {}, {}, []
-    for folder in (MARKED, PLAIN):
+    """Copy every file under `scratch`, the key as its last line. Raises Inconclusive where one cannot be read."""
+    names = tuple(files)
+    marked, plain, words = {}, {}, {}
+    too_large = []
+    for folder in (MARKED, PLAIN, WORDS):
         (scratch / folder).mkdir()
-    for path in files:
+    _write(scratch / NAMES, "".join(f"{' '.join(path.splitlines())}\n" for path in names) + f"{key}\n")
+    for path in names:
         try:
             content = (repository / path).read_bytes()
-            text = content.decode()
         except OSError as error:
             raise Inconclusive(f"{path} cannot be read: {error.strerror}") from error
-        except UnicodeDecodeError:
-            left_out.append(path)
-            continue
-        if "\0" in text:
-            left_out.append(path)
+        text = _text(content)
+        if text is None:
+            found = words_of(content)
+            if len(found) > LARGEST:
+                too_large.append(path)
+                continue
+            words[f"{WORDS}/{path}.txt"] = path
+            _write(scratch / WORDS / f"{path}.txt", f"{found}{key}\n")
             continue
         by_lines = path.endswith(LINES_ALONE)
         copy = f"{MARKED}/{path}" if by_lines else f"{MARKED}/{path}.txt"
@@ -125,7 +147,15 @@ def plant_copies(repository: Path, files: Iterable[str], scratch: Path, key: str
         if not by_lines:
             plain[f"{PLAIN}/{path}"] = path
             _write(scratch / PLAIN / path, text)
-    return Plant(key, marked, plain, left_out)
+    return Plant(key, marked, plain, words, too_large, names)
+
+
+def words_of(content: bytes) -> str:
+    """A line for each word that is long enough for a token; of text of two bytes a letter too."""
+    found = _WORD.findall(content)
+    if b"\0" in content:
+        found += _WORD.findall(content.replace(b"\0", b""))
+    return "".join(f"{word.decode('ascii')}\n" for word in dict.fromkeys(found))
 
 
 def judge(output: Output, plant: Plant, samples: Sequence[str]) -> Judgement:
@@ -138,8 +168,12 @@ def judge(output: Output, plant: Plant, samples: Sequence[str]) -> Judgement:
         for path, found in report.results.items()
         if any(each.type == KEY_TYPE and each.hashed_secret == planted for each in found)
     }
-    missed = [path for copy, path in plant.marked.items() if copy not in seen]
-    doubt = f"{len(missed)} of {len(plant.marked)} files were not examined, {missed[0]} among them" if missed else ""
+    missed = [path for copy, path in plant.planted.items() if copy not in seen]
+    doubt = ""
+    if missed:
+        doubt = f"{len(missed)} of {len(plant.planted) - 1} files were not examined, {missed[0]} among them"
+    elif plant.too_large:
+        doubt = f"{plant.too_large[0]} holds more than can be examined ({LARGEST:_} bytes of words)".replace("_", " ")
     originals = {**plant.marked, **plant.plain}
     findings = [
         _found(each, originals[copy])
@@ -147,16 +181,49 @@ def judge(output: Output, plant: Plant, samples: Sequence[str]) -> Judgement:
         for each in found
         if copy in originals and each.hashed_secret != planted and not _is_sample(each, originals[copy], samples)
     ]
+    findings += _found_by_shape(report, plant, planted)
     evidence = [f"{len(plant.marked)} text files, with {len(report.plugins_used)} detectors"]
-    if plant.left_out:
-        evidence.append(f"no text, and so not examined: {', '.join(plant.left_out)}")
+    if plant.words:
+        evidence.append(
+            f"no text, or larger than {LARGEST // 1_000_000} MB, so searched for tokens of a known shape alone: "
+            f"{', '.join(plant.words.values())}"
+        )
     return Judgement(
         tuple(findings),
-        examined=len(seen),
-        canary_seen=bool(seen),
+        examined=len(seen - {NAMES}),
+        canary_seen=bool(seen - {NAMES}),
         evidence=tuple(evidence),
         doubt=doubt if seen else "",
     )
+
+
+def _found_by_shape(report: Report, plant: Plant, planted: str) -> list[Found]:
+    """The tokens in what is no text, and in names; guesses say nothing there, and neither do lines."""
+    by_shape = {
+        copy: [each for each in found if each.hashed_secret != planted and each.type not in GUESSES]
+        for copy, found in report.results.items()
+    }
+    in_words = [_found(each, path) for copy, path in plant.words.items() for each in by_shape.get(copy, ())]
+    in_names = [_in_name(each, plant.names[each.line_number - 1]) for each in by_shape.get(NAMES, ())]
+    return [replace(each, line=0) for each in (*in_words, *in_names)]
+
+
+def _in_name(secret: Secret, path: str) -> Found:
+    """Told by its folder: the name is the secret."""
+    folder = path.rpartition("/")[0]
+    return replace(
+        _found(secret, f"{folder}/(a name)" if folder else "(a name)"), subject=fingerprint(secret.type, path)
+    )
+
+
+def _text(content: bytes) -> str | None:
+    """The text that it is, None where it is none or too large to guess in."""
+    if len(content) > LARGEST or b"\0" in content:
+        return None
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def _is_sample(secret: Secret, path: str, samples: Sequence[str]) -> bool:

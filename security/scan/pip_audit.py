@@ -13,10 +13,10 @@ from datetime import datetime, timedelta
 
 from harness.errors import Inconclusive
 from harness.verdict import Severity
-from security.advisories.source import Source, open_source
+from security.advisories.source import open_source
 from security.findings import Found
 from security.scan.locks import Pin, read_locks
-from security.scan.scanner import Judgement, Output, Reply, Scene, Task, parse, require_exit
+from security.scan.scanner import ENVIRONMENT, Judgement, Output, Reply, Scene, Task, parse, require_exit
 
 CANARY = ("jinja2", "2.4.1")
 ANSWER_SECONDS = 15
@@ -57,6 +57,7 @@ class PipAudit:
     name: str = "dependencies"
     title: str = "pip-audit knows of no vulnerability in what is locked"
     program: str = "pip-audit"
+    environment: str = ENVIRONMENT
     categories: tuple[str, ...] = ("A03:2025",)
 
     def prepare(self, scene: Scene, stack: ExitStack) -> Task:
@@ -66,14 +67,14 @@ class PipAudit:
             open_source(
                 self.advisories,
                 repository=scene.repository,
-                python=scene.programs / "python",
+                python=scene.program(self.environment, "python"),
                 logs=scene.scratch / "mirror",
                 environ=scene.environ,
             )
         )
         asked = scene.scratch / "asked.txt"
         asked.write_text("".join(f"{line}\n" for line in spell({(pin.name, pin.version) for pin in pins} | {CANARY})))
-        age = source.doubt(self.now, self.limit)
+        told, doubt = source.told(self.now), source.doubt(self.now, self.limit)
         return Task(
             arguments=(
                 *("--requirement", str(asked), "--no-deps", "--disable-pip"),
@@ -83,7 +84,7 @@ class PipAudit:
                 *source.arguments,
             ),
             directory=scene.scratch,
-            judge=lambda output: judge(output, pins, source, age),
+            judge=lambda output: judge(output, pins, told, doubt),
             settings=source.settings,
         )
 
@@ -107,8 +108,11 @@ def spell(wanted: Iterable[tuple[str, str]]) -> list[str]:
     return lines
 
 
-def judge(output: Output, pins: Sequence[Pin], source: Source, age: str) -> Judgement:
-    """What pip-audit's answers come to; a doubt where one is missing or was no answer, or of their `age`."""
+def judge(output: Output, pins: Sequence[Pin], source: str, age: str) -> Judgement:
+    """What pip-audit's answers come to; a doubt where one is missing or was no answer, or of their `age`.
+
+    `source` says who was asked.
+    """
     require_exit(output, (0, 1))
     report = parse(Report, output)
     known = {(each.name, each.version): each.vulns for each in report.dependencies if each.vulns is not None}
@@ -121,7 +125,7 @@ def judge(output: Output, pins: Sequence[Pin], source: Source, age: str) -> Judg
         canary_seen=bool(known.get(CANARY)),
         evidence=(
             f"{len(places)} distributions of {len({pin.path for pin in pins})} locks ({len(pins)} pins)",
-            source.description,
+            source,
         ),
         doubt=_gap(output, report, [each for each in places if each not in known]) or age,
     )

@@ -4,19 +4,19 @@ A scan passes when what was planted was found, something was examined, and its o
 anything else is inconclusive.
 """
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from harness.collector import Run
-from harness.errors import Inconclusive
+from harness.errors import HarnessError, Inconclusive
 from harness.process import ChildProcess, Command, child_environment, running
 from harness.record import Check, Finding
 from harness.verdict import CheckStatus, Severity
 from security.findings import ORDER, Found, Lines, tell_once, to_record
-from security.scan.scanner import Judgement, Output, Scanner, Scene, Task
+from security.scan.scanner import Judgement, NothingOfItsKindError, Output, Scanner, Scene, Task
 
 SECONDS = 300.0
 """How long a scan may take; the slowest needs a tenth of it."""
@@ -29,12 +29,23 @@ BELOW = "below"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one scan: its judgement, or what kept it from one."""
+    """What became of one scan: its judgement, or what kept it from one and the evidence that there is all the same."""
 
     scanner: Scanner
     seconds: float
     judgement: Judgement | None = None
     error: Exception | None = None
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A scan that can be started."""
+
+    scanner: Scanner
+    task: Task
+    program: Path
+    scratch: Path
 
 
 @dataclass(frozen=True)
@@ -51,13 +62,20 @@ def scan(scanners: Sequence[Scanner], scene: Scene, *, seconds: float = SECONDS)
     """Start every scanner, and return what became of each, in their order. One's trouble is its own outcome."""
     outcomes: dict[str, Outcome] = {}
     with ExitStack() as stack:
-        under_way = []
+        ready: list[_Prepared] = []
         for scanner in scanners:
             began = time.monotonic()
             try:
-                under_way.append(_start(scanner, scene, stack, began))
+                ready.append(_prepare(scanner, scene, stack))
             except Exception as error:  # noqa: BLE001 -- whatever it is, this scanner has not run
                 outcomes[scanner.name] = Outcome(scanner, time.monotonic() - began, error=error)
+        # Started together, when every environment is made: the making of one is no scan's time.
+        under_way = []
+        for prepared in ready:
+            try:
+                under_way.append(_start(prepared, scene, stack))
+            except HarnessError as error:
+                outcomes[prepared.scanner.name] = Outcome(prepared.scanner, 0.0, error=error)
         while under_way:
             for each in tuple(under_way):
                 took = time.monotonic() - each.began
@@ -83,7 +101,11 @@ def report(run: Run, outcomes: Sequence[Outcome], fail_on: Severity, lines: Line
             categories=outcome.scanner.categories,
         ) as check:
             check.took = outcome.seconds
+            if isinstance(outcome.error, NothingOfItsKindError):
+                check.not_applicable(str(outcome.error))
+                continue
             if outcome.error is not None:
+                check.evidence.extend(outcome.evidence)
                 raise outcome.error
             assert outcome.judgement is not None
             check.examined = outcome.judgement.examined
@@ -97,43 +119,52 @@ def report(run: Run, outcomes: Sequence[Outcome], fail_on: Severity, lines: Line
             run.add_check(_below(outcome.scanner, mild, fail_on))
 
 
-def _start(scanner: Scanner, scene: Scene, stack: ExitStack, began: float) -> _Scan:
-    program = scene.programs / scanner.program
-    if not os.access(program, os.X_OK):
-        raise Inconclusive(f"{scanner.program} is not installed in {program.parent.parent.name}")
+def _prepare(scanner: Scanner, scene: Scene, stack: ExitStack) -> _Prepared:
     own = replace(scene, scratch=scene.scratch / scanner.name)
     own.scratch.mkdir(parents=True)
+    # Before its environment is asked for: where there is nothing of its kind, none is made.
     task = scanner.prepare(own, stack)
+    program = scene.program(scanner.environment, task.executable or scanner.program)
+    return _Prepared(scanner, task, program, own.scratch)
+
+
+def _start(prepared: _Prepared, scene: Scene, stack: ExitStack) -> _Scan:
+    task = prepared.task
     command = Command(
-        scanner.name,
-        (str(program), *task.arguments),
+        prepared.scanner.name,
+        (str(prepared.program), *task.arguments),
         child_environment(task.settings, scene.environ),
         task.directory,
     )
     # Not among the logs of the run: outputs repeat source lines, and with them what is secret.
-    child = stack.enter_context(running(command, logs=own.scratch / "output"))
-    return _Scan(scanner, task, child, began)
+    child = stack.enter_context(running(command, logs=prepared.scratch / "output"))
+    return _Scan(prepared.scanner, task, child, time.monotonic())
 
 
 def _judge(each: _Scan, took: float, seconds: float) -> Outcome:
     try:
-        return Outcome(each.scanner, took, judgement=_evidence(each, seconds))
+        judgement = _judgement(each, seconds)
     except Exception as error:  # noqa: BLE001 -- whatever it is, this output is no evidence
         return Outcome(each.scanner, took, error=error)
+    if why := _why_not(each.scanner, judgement):
+        return Outcome(each.scanner, took, error=Inconclusive(why), evidence=judgement.evidence)
+    return Outcome(each.scanner, took, judgement=judgement)
 
 
-def _evidence(each: _Scan, seconds: float) -> Judgement:
+def _judgement(each: _Scan, seconds: float) -> Judgement:
     exit_code = each.child.exit_code
     if exit_code is None:
         raise Inconclusive(f"{each.scanner.program} did not finish within {seconds:g} s")
     stdout, stderr = (path.read_text("utf-8", errors="replace") for path in (each.child.stdout, each.child.stderr))
-    judgement = each.task.judge(Output(exit_code, stdout, stderr))
+    return each.task.judge(Output(exit_code, stdout, stderr))
+
+
+def _why_not(scanner: Scanner, judgement: Judgement) -> str:
+    """Why the judgement is none; empty where it is one."""
     if not judgement.canary_seen:
-        missed = f"{each.scanner.program} did not find what was planted: it would miss the same elsewhere"
-        raise Inconclusive(judgement.doubt or missed)
-    if judgement.examined < 1:
-        raise Inconclusive(judgement.doubt or f"{each.scanner.program} examined nothing")
-    return judgement
+        missed = f"{scanner.program} did not find what was planted: it would miss the same elsewhere"
+        return judgement.doubt or missed
+    return "" if judgement.examined > 0 else judgement.doubt or f"{scanner.program} examined nothing"
 
 
 def _doubt(run: Run, scanner: Scanner, doubt: str) -> None:

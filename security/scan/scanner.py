@@ -1,34 +1,58 @@
-"""What a scanner is: a program of the scanners' environment, what it is given, and how its output is judged.
+"""What a scanner is: a program of a scanners' environment, what it is given, and how its output is judged.
 
-A new scanner is one module with a class like those beside this one, and a line in `security.scan.catalogue`.
+A new scanner is one module with a class like those beside this one, and a line in `security.scan.catalogue`; a test of
+the catalogue asks for its planted issue, and for every trouble that it must tell.
 """
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from harness.errors import Inconclusive
+from harness.errors import HarnessError, Inconclusive
 from security.findings import Found
 
-T = TypeVar("T", bound="Reply")
+T = TypeVar("T")
+ENVIRONMENT = "audit"
+"""Where most scanners live: .venv-audit, of requirements/audit.txt."""
+MACHINE = ""
+"""The environment of a program of the machine, whose whole path its task has for the executable."""
+
+
+class NothingOfItsKindError(HarnessError):
+    """What a scanner is for is not in the repository, and need not be: not applicable, which is no doubt."""
 
 
 @dataclass(frozen=True)
 class Scene:
-    """What every scan is given: the repository and the files in it that count, a folder of its own, the programs."""
+    """What every scan is given: the repository and the files in it that count, a folder of its own, the programs.
+
+    `programs` returns where the executables of the environment of a name are, making it where it must; it raises
+    HarnessError.
+    """
 
     repository: Path
     files: tuple[str, ...]
     """Paths from the repository, sorted."""
     scratch: Path
-    programs: Path
-    """Where the executables of the scanners' environment are."""
+    programs: Callable[[str], Path]
     environ: Mapping[str, str]
     """The operator's environment; a scanner gets what it names of it."""
+
+    def program(self, environment: str, name: str) -> Path:
+        """The executable of this name in an environment. Raises HarnessError where it is not there."""
+        program = Path(name) if environment == MACHINE else self.programs(environment) / name
+        if not os.access(program, os.X_OK):
+            folder = program.parent.parent.name
+            raise Inconclusive(
+                f"{name} is not installed in {folder}: remove {folder}, and it is made anew of "
+                f"requirements/{environment}.txt"
+            )
+        return program
 
 
 @dataclass(frozen=True)
@@ -64,12 +88,17 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Task:
-    """A scan that can be started. `judge` raises Inconclusive where the output is no evidence."""
+    """A scan that can be started. `judge` raises Inconclusive where the output is no evidence.
+
+    `executable` is what is run where that is not the scanner's own program: the interpreter of a module of ours, or
+    the whole path of a program of the machine.
+    """
 
     arguments: Sequence[str]
     directory: Path
     judge: Callable[[Output], Judgement]
     settings: Mapping[str, str] = field(default_factory=dict)
+    executable: str = ""
 
 
 class Scanner(Protocol):
@@ -85,7 +114,14 @@ class Scanner(Protocol):
 
     @property
     def program(self) -> str:
-        """The executable that it needs, by name."""
+        """What answers: the executable that it needs, by name."""
+
+    @property
+    def environment(self) -> str:
+        """The name of the environment that has it: requirements/NAME.txt locks it, .venv-NAME is made of that.
+
+        MACHINE where it is the machine's own.
+        """
 
     @property
     def categories(self) -> tuple[str, ...]:
@@ -94,7 +130,8 @@ class Scanner(Protocol):
     def prepare(self, scene: Scene, stack: ExitStack) -> Task:
         """Plant the canary under `scene.scratch` and say what to run; whatever must run meanwhile goes on `stack`.
 
-        Raises HarnessError when there is nothing to examine, or what it needs is not there.
+        Raises NothingOfItsKindError when the repository has no file of its kind, and need not have one; another
+        HarnessError when there is nothing to examine, or what it needs is not there.
         """
 
 
@@ -104,10 +141,11 @@ class Reply(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
 
 
-def parse(schema: type[T], output: Output) -> T:
+def parse(schema: type[T] | TypeAdapter[T], output: Output) -> T:
     """The output as its schema says. Raises Inconclusive with the place that is wrong and the scanner's last words."""
     try:
-        return schema.model_validate_json(output.stdout)
+        adapter = schema if isinstance(schema, TypeAdapter) else TypeAdapter(schema)
+        return adapter.validate_json(output.stdout)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(step) for step in first["loc"])

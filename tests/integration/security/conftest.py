@@ -1,7 +1,7 @@
 """The parts that tests of scanners share: the locked environment, a small project to look at, and one scan of it."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -41,10 +41,18 @@ def scan_project(project: Path, programs: Path, tmp_path: Path) -> Scan:
     """Scan the project as it stands with one scanner, or with executables that stand in for the real ones."""
     counts = iter(range(100))
 
-    def run(scanner: Scanner, *, stand_in: Path | None = None, seconds: float = 120) -> Outcome:
-        files = tuple(sorted(path.relative_to(project).as_posix() for path in project.rglob("*") if path.is_file()))
+    def run(
+        scanner: Scanner,
+        *,
+        stand_in: Path | None = None,
+        seconds: float = 120,
+        folder: Path = project,
+        files: Sequence[str] | None = None,
+    ) -> Outcome:
+        if files is None:
+            files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
         scratch = tmp_path / f"scratch-{next(counts)}"
-        scene = Scene(project, files, scratch, stand_in or programs, os.environ)
+        scene = Scene(folder, tuple(files), scratch, lambda _: stand_in or programs, os.environ)
         (outcome,) = scan([scanner], scene, seconds=seconds)
         return outcome
 

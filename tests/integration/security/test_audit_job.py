@@ -74,7 +74,10 @@ def waive(repository: Path, fingerprint: str) -> None:
 
 def test_a_clean_repository_passes_and_the_record_says_what_was_looked_at(audit: Audit, repository: Path) -> None:
     assert audit() == 0
-    assert statuses(repository) == {"code": "passed", "secrets": "passed", "dependencies": "passed", "sbom": "passed"}
+    passed = dict.fromkeys(("files", "code", "secrets", "dependencies", "sbom"), "passed")
+    not_there = dict.fromkeys(("history", "dockerfiles", "workflows", "playbooks", "manifests"), "not_applicable")
+    assert statuses(repository) == passed | not_there
+    assert checks(repository)["dockerfiles"]["reason"] == "there is no Dockerfile in the repository"
     assert "advisories: the 1 of advisories" in checks(repository)["dependencies"]["evidence"][1]
 
 
@@ -146,8 +149,7 @@ def test_what_is_left_out_is_listed(audit: Audit, repository: Path) -> None:
 
 def test_without_any_scanner_nothing_passes(audit: Audit, repository: Path, tmp_path: Path) -> None:
     assert audit(where=tmp_path / "nothing" / "bin") == 3
-    scanned = {name: status for name, status in statuses(repository).items() if name != "sbom"}
-    assert set(scanned.values()) == {"inconclusive"}
+    assert {statuses(repository)[name] for name in ("code", "secrets", "dependencies")} == {"inconclusive"}
     assert audit(where=tmp_path / "nothing" / "bin", allow=("code", "secrets", "dependencies")) == 3
 
 
@@ -155,6 +157,29 @@ def test_files_that_git_cannot_list_are_inconclusive(audit: Audit, repository: P
     (repository / ".git" / "HEAD").write_text("nonsense")
     assert audit() == 3
     assert "git cannot list the files" in checks(repository)["run"]["reason"]
+
+
+def test_a_submodule_is_not_passed_over_in_silence(
+    audit: Audit, repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nobody = "0" * 39 + "1"
+    command = ["git", "-C", str(repository), "update-index", "--add", "--cacheinfo", f"160000,{nobody},vendor/other"]
+    subprocess.run(command, check=True)
+    assert audit(only=("code",)) == 3
+    assert checks(repository)["files"]["reason"] == (
+        "1 left out: vendor/other is a repository of its own, to be audited there"
+    )
+    assert audit(only=("code",), allow=("files",)) == 0
+    assert "NOT CHECKED\n  files:" in capsys.readouterr().out
+
+
+def test_an_environment_that_cannot_be_made_is_tried_once_and_is_each_scanners_reason(repository: Path) -> None:
+    # As the job is used: no environment stands in, and the project has no lock of the scanners.
+    assert run_audit(Options(), repository=repository, environ=os.environ) == 3
+    for name in ("code", "secrets", "dependencies"):
+        assert checks(repository)[name]["reason"].startswith("requirements/audit.txt cannot be read")
+    assert statuses(repository)["playbooks"] == "not_applicable"
+    assert not list(repository.glob(".venv-audit-*"))
 
 
 def test_no_report_and_no_output_repeats_a_secret(

@@ -75,7 +75,7 @@ def test_it_stays_quiet_on_a_clean_lock_and_says_what_it_asked(
     judgement = outcome.judgement
     assert judgement is not None
     assert (judgement.findings, judgement.examined, judgement.canary_seen, judgement.doubt) == ((), 2, True, "")
-    assert judgement.evidence[1] == "advisories: the 2 of advisories, up to 2026-11-20"
+    assert judgement.evidence[1] == "advisories: the 2 of advisories, up to 2026-11-20, 2 days old"
 
 
 def test_it_fires_whatever_machine_a_pin_is_for_and_in_whichever_lock(
@@ -162,6 +162,8 @@ def test_a_service_that_cannot_be_reached_is_inconclusive(
 
 def test_advisories_that_cannot_be_read_are_inconclusive(scan_project: Scan, locked: Path, advisories: Path) -> None:
     assert "no directory of advisories at nowhere" in str(scan_project(scanner("nowhere")).error)
+    (advisories / "empty").mkdir()
+    assert str(scan_project(scanner(advisories / "empty")).error).endswith("no advisory is in empty")
     (advisories / "vulns" / "jinja2" / "PYSEC-2026-3.yaml").write_text("id: PYSEC-2026-3\n")
     assert "PYSEC-2026-3.yaml is no advisory" in str(scan_project(scanner(advisories)).error)
 
@@ -199,7 +201,7 @@ def test_without_any_lock_it_is_inconclusive(scan_project: Scan, advisories: Pat
 
 def test_a_missing_tool_is_inconclusive(scan_project: Scan, locked: Path, advisories: Path, tmp_path: Path) -> None:
     error = str(scan_project(scanner(advisories), stand_in=tmp_path / "empty" / "bin").error)
-    assert error == "pip-audit is not installed in empty"
+    assert error.startswith("python is not installed in empty: remove empty")
 
 
 def test_an_advisory_that_was_dropped_is_inconclusive(

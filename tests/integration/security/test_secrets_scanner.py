@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -80,7 +81,34 @@ def test_a_file_that_is_no_text_is_named(scan_project: Scan, project: Path) -> N
     (project / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n\x00\xff")
     judgement = scan_project(DetectSecrets()).judgement
     assert judgement is not None
-    assert "no text, and so not examined: picture.png" in judgement.evidence
+    assert judgement.evidence[1].endswith("so searched for tokens of a known shape alone: picture.png")
+    assert (judgement.examined, judgement.findings) == (4, ())
+
+
+def test_it_finds_tokens_in_what_is_no_text_and_in_names(scan_project: Scan, project: Path) -> None:
+    (project / "picture.png").write_bytes(b"\x89PNG\x00\xff" + TOKENS["npm"].encode() + b"\xff")
+    (project / "wide.txt").write_bytes(f"key: {TOKENS['GitHub']}\n".encode("utf-16"))
+    (project / "large.csv").write_text("word, " * 500_000 + TOKENS["private key"] + TOKENS["Docker"])
+    (project / f"{TOKENS['AWS']}.txt").write_text("\n")
+    outcome = scan_project(DetectSecrets())
+    assert outcome.judgement is not None
+    found = {(each.location, each.rule) for each in outcome.judgement.findings}
+    assert found >= {
+        ("picture.png", "Token of a known service"),
+        ("wide.txt", "Token of a known service"),
+        ("large.csv", "Token of a known service"),
+        ("large.csv", "Private Key"),
+    }
+    assert ("(a name)", "AWS Access Key") in found
+    assert not [token for token in TOKENS.values() if token in repr(outcome)]
+    assert trouble(outcome) == ""
+
+
+def test_a_file_of_too_many_words_is_inconclusive(scan_project: Scan, project: Path) -> None:
+    (project / "dump.b64").write_text(base64.b64encode(random.Random(1).randbytes(2_000_000)).decode())
+    assert trouble(scan_project(DetectSecrets())) == (
+        "dump.b64 holds more than can be examined (2 000 000 bytes of words)"
+    )
 
 
 def test_a_file_that_cannot_be_read_is_inconclusive(project: Path, tmp_path: Path) -> None:
@@ -91,12 +119,12 @@ def test_a_file_that_cannot_be_read_is_inconclusive(project: Path, tmp_path: Pat
 def test_without_any_text_file_it_is_inconclusive(scan_project: Scan, project: Path) -> None:
     for path in [path for path in project.rglob("*") if path.is_file()]:
         path.unlink()
-    assert "no text file" in str(scan_project(DetectSecrets()).error)
+    assert "no file to examine" in str(scan_project(DetectSecrets()).error)
 
 
 def test_a_missing_tool_is_inconclusive(scan_project: Scan, tmp_path: Path) -> None:
     error = str(scan_project(DetectSecrets(), stand_in=tmp_path / "empty" / "bin").error)
-    assert error == "detect-secrets is not installed in empty"
+    assert error.startswith("detect-secrets is not installed in empty: remove empty")
 
 
 def test_a_file_that_the_scanner_passes_over_is_inconclusive(
