@@ -15,7 +15,7 @@ from security.lockfile import lockfile
 from security.probe.local import open_local
 from security.probe.probe import Probe
 from security.probe.remote import open_remote
-from security.probe.run import ask_alone, ask_together
+from security.probe.run import ask_alone, ask_together, ask_waiting
 from security.probe.site import Site
 
 TARGET = "target"
@@ -43,20 +43,29 @@ def open_site(
 
 
 @dataclass(frozen=True)
+class Asking:
+    """The probes of a target that answers: those that wait, begun, and those that share it, done."""
+
+    site: Site
+    waiting: "Future[None]"
+
+
+@dataclass(frozen=True)
 class Probing:
     """Probes that are being asked in the background."""
 
     run: Run
     probes: Sequence[Probe]
     named: Sequence[str]
-    site: "Future[Site | None]"
-    """Done when those that may share the server have been asked; None where it did not answer."""
+    asking: "Future[Asking | None]"
+    """None where the target did not answer."""
 
     def finish(self) -> None:
         """Wait for them, and ask those that need the machine for themselves."""
-        site = self.site.result()
-        if site is not None:
-            ask_alone(self.run, self.probes, site, self.named)
+        asking = self.asking.result()
+        if asking is not None:
+            ask_alone(self.run, self.probes, asking.site, self.named)
+            asking.waiting.result()
 
 
 @contextlib.contextmanager
@@ -70,9 +79,11 @@ def probing(
             yield Probing(run, probes, named, in_background(lambda: _begin(run, probes, named, opening)))
         finally:
             wait([opening])  # what it started is on the stack by then
+            if opening.exception() is None:
+                opening.result().over.set()
 
 
-def _begin(run: Run, probes: Sequence[Probe], named: Sequence[str], opening: "Future[Site]") -> Site | None:
+def _begin(run: Run, probes: Sequence[Probe], named: Sequence[str], opening: "Future[Site]") -> Asking | None:
     site = None
     with run.check(TARGET, "The target answers its owner, and can be probed") as check:
         opened = opening.result()
@@ -86,5 +97,6 @@ def _begin(run: Run, probes: Sequence[Probe], named: Sequence[str], opening: "Fu
             with run.check(probe.id, probe.title, severity=probe.severity, categories=probe.categories):
                 raise Inconclusive("it was not asked: the target did not answer its owner")
         return None
+    waiting = in_background(lambda: ask_waiting(run, probes, site, named))
     ask_together(run, probes, site, named)
-    return site
+    return Asking(site, waiting)

@@ -52,7 +52,10 @@ def read_lockfile(path: Path) -> Surface:
         ) from None
     except (OSError, ValidationError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a lockfile"
-        raise Inconclusive(f"{path.name} cannot be read: {reason}") from None
+        again = f"./inv audit.pin --target {path.stem}"
+        raise Inconclusive(
+            f"{path.name} cannot be read: {reason}; restore it, or look at the tools, then: {again}"
+        ) from None
 
 
 def write_lockfile(path: Path, surface: Surface) -> None:

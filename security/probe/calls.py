@@ -104,7 +104,7 @@ def _try(client: Client, tool: Mapping[str, Any], samples: Samples, *, writes: b
         return
     samples.failures.pop(name, None)
     samples.calls[name] = SampleCall(tool, arguments, outcome.text)
-    for fact, value in _facts(outcome.structured or {}):
+    for fact, value in facts_in(outcome.structured or {}):
         samples.facts.setdefault(fact, value)
 
 
@@ -127,7 +127,7 @@ def _own_facts(site: Site) -> Iterable[tuple[str, str]]:
         yield from (("identifier", site.owner.store), ("store_identifier", site.owner.store))
 
 
-def _facts(structured: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+def facts_in(structured: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     """What an answer tells: `orders: [{id: 7}]` makes order_id 7, and a value of its own stands under its name."""
     for name, value in structured.items():
         first = value[0] if isinstance(value, list) and value else value

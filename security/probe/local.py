@@ -22,7 +22,14 @@ UNLIMITED_RPM = 1_000_000
 LIMITED_RPM = 300
 BURST_MINUTES = 2
 """The server's bucket holds what so many minutes refill."""
-SETTINGS = {"TOOLSETS": "all", "RATE_LIMIT_RPM": str(UNLIMITED_RPM), "DESTRUCTIVE_CAP_PER_HOUR": "1000000"}
+WRONG_KEYS = 10
+"""A minute; where nothing is limited, as many as calls."""
+SETTINGS = {
+    "TOOLSETS": "all",
+    "RATE_LIMIT_RPM": str(UNLIMITED_RPM),
+    "WRONG_KEYS_PER_MINUTE": str(UNLIMITED_RPM),
+    "DESTRUCTIVE_CAP_PER_HOUR": "1000000",
+}
 
 
 @dataclass(frozen=True)
@@ -86,7 +93,7 @@ def _site(target: LocalTarget, statements: Path) -> Site:
         log=lambda: target.server.stderr.read_text("utf-8", errors="replace"),
         statements=lambda: _read_statements(statements),
         upstream=Upstream(target.sandbox.base_url, target.sandbox.api_key),
-        limited=lambda: _limited(target),
+        limited=lambda: _limited(target, stranger),
     )
     with site.connect(stranger) as client:
         register_store(client, target.sandbox.accounts[1])
@@ -105,13 +112,15 @@ def _ship(client: Client) -> None:
 
 
 @contextlib.contextmanager
-def _limited(target: LocalTarget) -> Iterator[Site]:
+def _limited(target: LocalTarget, stranger: Tenant) -> Iterator[Site]:
     """A second server on the same database, with a limit that is reached in seconds."""
-    environment = {**target.environment, "RATE_LIMIT_RPM": str(LIMITED_RPM)}
+    limits = {"RATE_LIMIT_RPM": str(LIMITED_RPM), "WRONG_KEYS_PER_MINUTE": str(WRONG_KEYS)}
+    environment = {**target.environment, **limits}
     with serving(environment=environment, logs=target.logs, name="limited-server") as served:
         yield Site(
             target=Target(name=target.target.name, url=f"{served.base_url}/mcp"),
             owner=Tenant(target.token, target.sandbox.store_id),
+            stranger=replace(stranger, store=target.sandbox.accounts[1].store_id),
             keys=LocalKeys(target.environment, target.logs),
             limit=RateLimit(per_minute=LIMITED_RPM, burst=LIMITED_RPM * BURST_MINUTES),
         )

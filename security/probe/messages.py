@@ -5,14 +5,30 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness.client import Client, ClientError
-from harness.client.errors import ProtocolError
+from harness.client.errors import HttpStatusError, ProtocolError, RpcError
 from harness.client.transport import EVENT_STREAM, HttpAnswer, events, parse_json
 from harness.client.wire import envelope
 from harness.errors import Inconclusive
+from security.probe.patience import patiently
 from security.probe.site import Site
 
 LIST = "tools/list"
 """What every server with tools answers, and what changes nothing."""
+
+
+def connect_in(site: Site, version: str) -> Client | None:
+    """A client of the owner's in this revision, None where the server does not speak it.
+
+    Raises ClientError where it gives no answer or one that tells nothing of the revision.
+    """
+    try:
+        return site.connect(version=version)
+    except ProtocolError:
+        return None
+    except (RpcError, HttpStatusError) as error:
+        if error.status in {401, 403} or error.status >= 500:
+            raise
+        return None
 
 
 def body(client: Client, method: str = LIST, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -28,9 +44,12 @@ def send(
     method: str = LIST,
     params: Mapping[str, Any] | None = None,
 ) -> HttpAnswer:
-    """POST it as a request of this method would be posted; `headers` replaces what that has. Raises NoAnswerError."""
+    """POST it as a request of this method would be posted; `headers` replaces what that has.
+
+    Raises NoAnswerError, and Inconclusive where the server's limit does not let it through.
+    """
     given = content if isinstance(content, bytes) else json.dumps(content).encode()
-    return client.post(given, {**client.headers(method, params or {}), **(headers or {})})
+    return patiently(lambda: client.post(given, {**client.headers(method, params or {}), **(headers or {})}))
 
 
 def is_answered(answer: HttpAnswer) -> bool:

@@ -1,7 +1,11 @@
 """Ask probes, each in a check of its own, and list those that are left out with the reason."""
 
+import contextlib
+import functools
 from collections.abc import Sequence
+from dataclasses import replace
 
+from harness.client import ClientError
 from harness.collector import Run
 from harness.errors import Inconclusive
 from harness.verdict import CheckStatus, Severity
@@ -14,16 +18,25 @@ AT_ONCE = 4
 """How many probes share a server: most of their time they wait for it."""
 
 
+def ask_waiting(run: Run, probes: Sequence[Probe], site: Site, named: Sequence[str]) -> None:
+    """Ask those probes that wait for most of their time, all at once. `named` are those that were asked for by name."""
+    waiting = [probe for probe in probes if probe.waits]
+    for_each(lambda probe: _ask(run, probe, site, named), waiting, len(waiting))
+
+
 def ask_together(run: Run, probes: Sequence[Probe], site: Site, named: Sequence[str]) -> None:
-    """Ask those probes that others do not disturb, several at once. `named` are those that were asked for by name."""
-    for_each(lambda probe: _ask(run, probe, site, named), [probe for probe in probes if not probe.alone], AT_ONCE)
+    """Ask those that others do not disturb, several at once."""
+    shared = [probe for probe in probes if not probe.alone and not probe.waits]
+    for_each(lambda probe: _ask(run, probe, site, named), shared, AT_ONCE)
 
 
 def ask_alone(run: Run, probes: Sequence[Probe], site: Site, named: Sequence[str]) -> None:
-    """Ask those that measure time or a limit, one after the other; nothing else may run meanwhile."""
-    for probe in probes:
-        if probe.alone:
-            _ask(run, probe, site, named)
+    """Ask those that measure time or a limit, one after the other; nothing but what waits may run meanwhile."""
+    with contextlib.ExitStack() as stack:
+        shared = _limited_once(site, stack)
+        for probe in probes:
+            if probe.alone:
+                _ask(run, probe, shared, named)
 
 
 def list_mild(run: Run, probes: Sequence[Probe], fail_on: Severity) -> None:
@@ -34,6 +47,19 @@ def list_mild(run: Run, probes: Sequence[Probe], fail_on: Severity) -> None:
         if mild and check.id in names and check.status is CheckStatus.FAILED:
             reason = f"below {fail_on}, where findings begin to count: {check.reason}"
             run.checks[place] = check.model_copy(update={"status": CheckStatus.NOT_APPLICABLE, "reason": reason})
+
+
+def _limited_once(site: Site, stack: contextlib.ExitStack) -> Site:
+    """The site with a limited server that is opened when it is first asked for, and kept until `stack` ends."""
+    limited = site.limited
+    if limited is None:
+        return site
+
+    @functools.cache
+    def opened() -> Site:
+        return stack.enter_context(limited())
+
+    return replace(site, limited=lambda: contextlib.nullcontext(opened()))
 
 
 def _ask(run: Run, probe: Probe, site: Site, named: Sequence[str]) -> None:
@@ -52,3 +78,13 @@ def _ask(run: Run, probe: Probe, site: Site, named: Sequence[str]) -> None:
             return
         check.evidence.append(f"it {probe.effect}")
         probe.ask(check, site)
+        if check.settled is None:
+            _require_alive(site)
+
+
+def _require_alive(site: Site) -> None:
+    """Raise unless the server still answers its owner: what a dying one refuses, it does not refuse for good reason."""
+    try:
+        site.connect().close()
+    except ClientError as error:
+        raise Inconclusive(f"afterwards the server did not answer its owner: {error}") from error

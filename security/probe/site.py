@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
+from threading import Event
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ from harness.client.session import AUTO
 from harness.client.transport import HttpAnswer, Transport
 from harness.errors import Inconclusive
 from harness.record import Target
+from security.probe.patience import when_let_in
 
 SECONDS = 30.0
 """How long a probe waits for an answer."""
@@ -107,6 +109,8 @@ class Site:
     lockfile: Path | None = None
     """Where its surface is pinned."""
     limited: Callable[[], AbstractContextManager["Site"]] | None = None
+    over: Event = field(default_factory=Event, repr=False)
+    """Set when the audit ends, however it does: a server that is stopped waits for what is still being sent to it."""
 
     @property
     def url(self) -> str:
@@ -134,8 +138,12 @@ class Site:
         return [need for need in needs if not there[need]]
 
     def connect(self, tenant: Tenant | None = None, version: str = AUTO) -> Client:
-        """A client of this tenant, the owner unless another is given; the caller closes it. Raises ClientError."""
-        return connect(self.url, (tenant or self.owner).key, version=version, timeout_seconds=SECONDS)
+        """A client of this tenant, the owner unless another is given; the caller closes it.
+
+        Raises ClientError, and Inconclusive where the server's limit does not let it through.
+        """
+        key = (tenant or self.owner).key
+        return when_let_in(lambda: connect(self.url, key, version=version, timeout_seconds=SECONDS))
 
     def as_owner(self, owner: Tenant) -> "Site":
         """The same site, owned by another tenant."""

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 
 from harness.collector import OpenCheck
 from harness.verdict import Severity
+from security.probe.messages import body, require_answered, send
 from security.probe.pages import ask
 from security.probe.probe import probe
-from security.probe.site import Site, post
-
-DISCOVER = b'{"jsonrpc":"2.0","id":1,"method":"tools/list"}'
+from security.probe.site import Site
 
 
 @dataclass(frozen=True)
@@ -35,11 +34,13 @@ DEMANDS = (
 )
 def headers(check: OpenCheck, site: Site) -> None:
     """Look at an answer of the endpoint, a refusal of it, and a page that does not exist."""
-    answers = {
-        "an answer of the endpoint": post(site, DISCOVER).headers,
-        "a refusal of the endpoint": post(site, b"{").headers,
-        "a page that does not exist": ask(site, "/no-such-page").headers,
-    }
+    with site.connect() as client:
+        require_answered(site, client)
+        answers = {
+            "an answer of the endpoint": send(client, body(client)).headers,
+            "a refusal of the endpoint": send(client, b"{").headers,
+            "a page that does not exist": ask(site, "/no-such-page").headers,
+        }
     demands = [each for each in DEMANDS if site.url.startswith("https:") or not each.only_https]
     for where, given in answers.items():
         for demand in demands:

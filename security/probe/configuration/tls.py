@@ -34,9 +34,7 @@ def tls(check: OpenCheck, site: Site) -> None:
         check.not_applicable("the target listens on loopback, without TLS")
         return
     address = (host, parts.port or 443)
-    _check_certificate(check, address)
-    if not _shakes_hands(address, _context(ssl.TLSVersion.TLSv1_2, None, ANY)):
-        raise Inconclusive("not even TLS 1.2 or 1.3 without looking at the certificate comes about")
+    trouble = _check_certificate(check, address)
     for name, version in OLD.items():
         check.examined += 1
         if _shakes_hands(address, _context(version, version, ANY)):
@@ -44,9 +42,12 @@ def tls(check: OpenCheck, site: Site) -> None:
     check.examined += 1
     if _shakes_hands(address, _context(ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_2, WEAK)):
         check.find("weak-cipher", "a cipher is accepted that is broken", key="cipher", references=("CWE-327",))
+    if trouble and not check.findings:
+        raise Inconclusive(f"no TLS connection comes about: {trouble}")
 
 
-def _check_certificate(check: OpenCheck, address: tuple[str, int]) -> None:
+def _check_certificate(check: OpenCheck, address: tuple[str, int]) -> str:
+    """Shake hands as clients of today do; what kept that from happening, if it was not the certificate."""
     check.examined += 1
     try:
         with (
@@ -60,13 +61,14 @@ def _check_certificate(check: OpenCheck, address: tuple[str, int]) -> None:
         check.find(
             "bad-certificate", f"the certificate is refused: {reason}", key="certificate", references=("CWE-295",)
         )
-        return
+        return ""
     except OSError as error:
-        raise Inconclusive(f"no TLS connection comes about: {error}") from error
+        return str(error)
     ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), UTC)
     left = (ends - datetime.now(UTC)).days
     if left < DAYS_LEFT:
         check.find("certificate-ends", f"the certificate ends in {left} days, on {ends:%Y-%m-%d}", key="end")
+    return ""
 
 
 def _context(lowest: ssl.TLSVersion, highest: ssl.TLSVersion | None, ciphers: str) -> ssl.SSLContext:

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from harness.collector import OpenCheck
 from harness.errors import Inconclusive
-from security.probe.probe import probe
+from security.probe.probe import Effect, probe
 from security.probe.site import Site
 from security.probe.wire import RawAnswer, head, opened, read_all
 
@@ -39,7 +39,14 @@ SHAPES = {
 }
 
 
-@probe("protocol.framing", "Requests whose end is in doubt are refused", "A06:2025", "A10:2025")
+# It stresses: behind a proxy with the hole, the second request may be answered to somebody else.
+@probe(
+    "protocol.framing",
+    "Requests whose end is in doubt are refused",
+    "A06:2025",
+    "A10:2025",
+    effect=Effect.STRESSES,
+)
 def framing(check: OpenCheck, site: Site) -> None:
     """Send each shape with a second request behind it; that must not be answered."""
     if not _answers_two(site):

@@ -2,9 +2,11 @@
 
 from typing import Any
 
-from harness.client import LATEST_MODERN, ClientError
+from harness.client import LATEST_MODERN
 from harness.collector import OpenCheck
-from security.probe.messages import LIST, body, is_answered, require_answered, send
+from security.probe.calls import is_reading
+from security.probe.messages import LIST, body, connect_in, is_answered, require_answered, send
+from security.probe.patience import when_let_in
 from security.probe.probe import probe
 from security.probe.site import Site
 
@@ -14,14 +16,14 @@ CALL = "tools/call"
 @probe("protocol.header-mismatch", "Headers that contradict the body are refused", "A06:2025", "MCP:input-validation")
 def header_mismatch(check: OpenCheck, site: Site) -> None:
     """Send requests whose method, name or revision differs between head and body."""
-    try:
-        client = site.connect(version=LATEST_MODERN)
-    except ClientError:
+    client = connect_in(site, LATEST_MODERN)
+    if client is None:
         check.not_applicable(f"the server does not speak {LATEST_MODERN}, whose headers repeat the body")
         return
     with client:
         require_answered(site, client)
-        tool = next(iter(client.list_tools()), {"name": "any"})["name"]
+        # Where the headers are not compared, the call is made: so of no tool that may write.
+        tool = next((each["name"] for each in when_let_in(client.list_tools) if is_reading(each)), "none")
         call: dict[str, Any] = {"name": tool, "arguments": {}}
         cases: dict[str, tuple[dict[str, Any], dict[str, str | None]]] = {
             "Mcp-Method names another method": (body(client), {"Mcp-Method": "ping"}),

@@ -5,7 +5,7 @@ import json
 from harness.client.errors import NoAnswerError
 from harness.collector import OpenCheck
 from security.probe.messages import body, is_answered, require_answered, send
-from security.probe.probe import probe
+from security.probe.probe import Effect, probe
 from security.probe.site import Site
 
 DEPTH = 20_000
@@ -17,7 +17,8 @@ SHAPES = {
 }
 
 
-@probe("protocol.nesting", "Deeply nested JSON is refused", "API4:2023", "A10:2025")
+# It stresses: a parser that recurses without a limit takes its process with it.
+@probe("protocol.nesting", "Deeply nested JSON is refused", "API4:2023", "A10:2025", effect=Effect.STRESSES)
 def nesting(check: OpenCheck, site: Site) -> None:
     """Nest arrays and objects in a request's params, closed and left open."""
     with site.connect() as client:

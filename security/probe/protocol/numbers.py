@@ -10,6 +10,7 @@ from harness.client.transport import HttpAnswer
 from harness.collector import OpenCheck
 from security.probe.calls import is_reading
 from security.probe.messages import LIST, body, require_answered, send
+from security.probe.patience import when_let_in
 from security.probe.probe import probe
 from security.probe.site import Site
 
@@ -51,12 +52,11 @@ def numbers(check: OpenCheck, site: Site) -> None:
 
 
 def _call(client: Client) -> dict[str, Any]:
-    """A call of a tool that reads, each of its arguments to become the number."""
-    tools = sorted(client.list_tools(), key=is_reading, reverse=True)
-    if not tools:
-        return {"name": "none", "arguments": {"x": "PLACE"}}
-    names = tools[0]["inputSchema"].get("properties") or {"x": {}}
-    return {"name": tools[0]["name"], "arguments": dict.fromkeys(names, "PLACE")}
+    """A call of a tool that reads, each of its arguments to become the number; of none where all may write."""
+    nothing: dict[str, Any] = {"name": "none", "inputSchema": {}}
+    tool = next(filter(is_reading, when_let_in(client.list_tools)), nothing)
+    names = tool["inputSchema"].get("properties") or {"x": {}}
+    return {"name": tool["name"], "arguments": dict.fromkeys(names, "PLACE")}
 
 
 def _look(check: OpenCheck, name: str, sent: Callable[[], HttpAnswer]) -> None:

@@ -5,6 +5,7 @@ import functools
 import time
 
 from harness.collector import OpenCheck
+from harness.errors import Inconclusive
 from security.background import in_background
 from security.probe.probe import Effect, probe
 from security.probe.site import Site
@@ -21,6 +22,7 @@ EVERY_SECONDS = 0.5
     "API4:2023",
     "A06:2025",
     effect=Effect.STRESSES,
+    waits=True,
 )
 def slow_body(check: OpenCheck, site: Site) -> None:
     """Send a head, and a body, a byte at a time, and wait until the server has had enough."""
@@ -46,6 +48,8 @@ def _seconds_until_cut(site: Site, first: bytes, byte: bytes) -> float | None:
         connection.sendall(first)
         connection.settimeout(EVERY_SECONDS)
         while time.monotonic() - began < PATIENCE_SECONDS:
+            if site.over.is_set():
+                raise Inconclusive("the audit ended before the server had enough")
             with contextlib.suppress(TimeoutError):
                 with contextlib.suppress(ConnectionError):
                     connection.recv(1)

@@ -1,9 +1,13 @@
 """What the server tells a model of itself is what was accepted, in both eras."""
 
-from harness.client import LATEST_LEGACY, LATEST_MODERN, ClientError
+import functools
+
+from harness.client import LATEST_LEGACY, LATEST_MODERN
 from harness.collector import OpenCheck
 from harness.errors import Inconclusive
 from security.lockfile import Surface, changes, owners, read_lockfile, read_surface
+from security.probe.messages import connect_in
+from security.probe.patience import when_let_in
 from security.probe.probe import probe
 from security.probe.site import Site
 
@@ -29,10 +33,7 @@ def _by_era(site: Site) -> dict[str, Surface]:
     """The surface in each era that the server speaks."""
     told = {}
     for era in (LATEST_MODERN, LATEST_LEGACY):
-        try:
-            client = site.connect(version=era)
-        except ClientError:
-            continue
-        with client:
-            told[era] = read_surface(client)
+        if client := connect_in(site, era):
+            with client:
+                told[era] = when_let_in(functools.partial(read_surface, client))
     return told

@@ -1,0 +1,37 @@
+"""A key in the address opens nothing: addresses stand in logs, in histories and in Referer headers."""
+
+from urllib.parse import quote
+
+from harness.collector import OpenCheck
+from security.probe.authentication.door import Told, guarded_door, still_open
+from security.probe.probe import probe
+from security.probe.site import Need, Site
+
+NAMES = ("token", "key", "api_key", "apikey", "access_token", "authorization", "auth", "bearer", "master_key")
+
+
+@probe(
+    "authentication.key-in-query",
+    "A key in the address lets nobody in",
+    "A07:2025",
+    "API2:2023",
+    "MCP:transport-authentication",
+    needs=(Need.KEY,),
+    at_least=len(NAMES),
+)
+def key_in_query(check: OpenCheck, site: Site) -> None:
+    """Send the owner's key as a parameter under the usual names, without a header.
+
+    The key then stands in the logs of what is in front of a remote server: it is the canary tenant's, and no other's.
+    """
+    key, door = str(site.owner.key), guarded_door(site)
+    for name in NAMES:
+        check.examined += 1
+        for value in dict.fromkeys((key, f"Bearer {key}")):
+            if door.ask(None, f"?{name}={quote(value)}") is Told.IN:
+                message = f"the owner's key as ?{name}= in the address is taken: it will stand in logs and histories"
+                check.find("key-in-query", message, key=name, references=("CWE-598",))
+                break
+    still_open(door)
+    if site.target.url.startswith("https"):
+        check.evidence.append("the canary's key was sent in addresses: it may stand in the proxy's log")

@@ -1,0 +1,138 @@
+"""How long a refusal takes does not tell whether the key's id exists."""
+
+import http.client
+import itertools
+import random
+import ssl
+import time
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from harness.collector import OpenCheck
+from harness.errors import Inconclusive
+from security.probe.authentication.door import TOO_MANY, Door, guarded_door, opening, still_open
+from security.probe.authentication.robust import Difference, Pair, difference
+from security.probe.authentication.shapes import parts, shuffled
+from security.probe.probe import Effect, probe
+from security.probe.site import SECONDS, Need, Site
+
+PAIRS = 600
+"""How many are measured at least; more where that is too noisy, as long as there is time."""
+WARMING = 10
+FEWEST = 150
+MEASURE_SECONDS = 8.0
+THRESHOLD_SECONDS = 0.00015
+"""A difference that a few hundred requests show from far away; less is lost in the noise of any network."""
+
+
+@probe(
+    "authentication.timing",
+    "A refusal takes as long for an id that exists as for one that does not",
+    "A07:2025",
+    "API2:2023",
+    effect=Effect.STRESSES,
+    needs=(Need.KEY,),
+    alone=True,
+    at_least=FEWEST,
+)
+def timing(check: OpenCheck, site: Site) -> None:
+    """Show the owner's key id, and one that nobody has, with wrong secrets, by turns, over one open connection."""
+    door, chance = guarded_door(site), random.SystemRandom()
+    head, secret = parts(str(site.owner.key))
+    nobody = shuffled(head, chance)
+    if nobody == head:
+        raise Inconclusive("the owner's key has no part that could be another key's id")
+    statuses, pairs = _measure(door, (head, nobody), secret, chance)
+    check.examined = len(pairs)
+    if len(set(statuses)) > 1:
+        message = (
+            f"a wrong secret is answered {statuses[0]} for an id that exists, and {statuses[1]} for one that does not"
+        )
+        check.find("telling-status", message, key="status", references=("CWE-204",))
+        return
+    if len(pairs) < FEWEST:
+        raise Inconclusive(
+            f"only {len(pairs)} pairs could be measured, {FEWEST} are needed: "
+            + (
+                "the server is too slow"
+                if statuses
+                else "the server limits wrong keys, which is well; lift it to measure"
+            )
+        )
+    seen = difference(pairs)
+    check.evidence.append(
+        f"{seen.pairs} pairs: an id that exists takes {_microseconds(seen.median)} longer, between "
+        f"{_microseconds(seen.low)} and {_microseconds(seen.high)}; less than "
+        f"{_microseconds(THRESHOLD_SECONDS + seen.uncertainty)} could not be told from nothing"
+    )
+    still_open(door)
+    judge(check, seen)
+
+
+def judge(check: OpenCheck, seen: Difference) -> None:
+    """Find a difference that is beyond doubt. Raises Inconclusive where one of that size could not be seen."""
+    if seen.least > THRESHOLD_SECONDS:
+        longer = "longer" if seen.median > 0 else "less long"
+        message = (
+            f"a wrong secret takes {_microseconds(abs(seen.median))} {longer} for an id that exists: ids can be found"
+        )
+        check.find("timing", message, key="timing", references=("CWE-208",))
+    elif seen.uncertainty > THRESHOLD_SECONDS:
+        raise Inconclusive(
+            f"it is too noisy here: a difference of {_microseconds(seen.uncertainty)} could not be told from nothing,"
+            f" and {_microseconds(THRESHOLD_SECONDS)} would be too much; ask from nearer by, or when less goes on"
+        )
+
+
+def _measure(
+    door: Door, heads: Sequence[str], secret: str, chance: random.Random
+) -> tuple[Sequence[int], Sequence[Pair]]:
+    """The status for each head, empty once wrong keys are limited; and the seconds that each took, in pairs."""
+    connection = _connect(door.site)
+    path = urlsplit(door.site.url).path or "/"
+    body, headers = opening(door.version)
+    sent = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream", **headers}
+
+    def ask(head: str) -> tuple[int, float]:
+        key = head + shuffled(secret, chance)
+        if connection.sock is None:
+            connection.connect()
+        began = time.perf_counter()
+        connection.request("POST", path, body, {**sent, "Authorization": f"Bearer {key}"})
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status, time.perf_counter() - began
+
+    pairs: list[Pair] = []
+    statuses: Sequence[int] = ()
+    deadline = time.monotonic() + MEASURE_SECONDS
+    try:
+        for number in itertools.count(-WARMING):
+            if number >= PAIRS and number % PAIRS == 0 and difference(pairs).uncertainty < THRESHOLD_SECONDS:
+                break
+            places = chance.sample(range(2), 2)
+            answers = {place: ask(heads[place]) for place in places}
+            statuses = [answers[place][0] for place in range(2)]
+            if TOO_MANY in statuses or time.monotonic() > deadline:
+                break
+            if len(set(statuses)) > 1:
+                return statuses, pairs
+            if number >= 0:
+                pairs.append((answers[0][1], answers[1][1]))
+    except (OSError, http.client.HTTPException) as error:
+        raise Inconclusive(f"the server stopped answering wrong keys: {error}") from error
+    finally:
+        connection.close()
+    return () if TOO_MANY in statuses else statuses, pairs
+
+
+def _connect(site: Site) -> http.client.HTTPConnection:
+    parts_of = urlsplit(site.url)
+    if parts_of.scheme == "https":
+        context = ssl.create_default_context()
+        return http.client.HTTPSConnection(str(parts_of.hostname), parts_of.port, timeout=SECONDS, context=context)
+    return http.client.HTTPConnection(str(parts_of.hostname), parts_of.port, timeout=SECONDS)
+
+
+def _microseconds(seconds: float) -> str:
+    return f"{seconds * 1e6:.0f} µs"

@@ -1,0 +1,1 @@
+"""Probes of injection: text that a client sends stays text, wherever it ends up."""

@@ -1,0 +1,108 @@
+"""Whatever clients send, each line of the log is one JSON object that the server wrote."""
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+
+from harness.collector import OpenCheck
+from harness.errors import Inconclusive
+from security.probe.injection.asking import asking
+from security.probe.injection.markers import Markers
+from security.probe.injection.raw import send_raw
+from security.probe.injection.storing import kept, storings
+from security.probe.injection.vectors import REQUEST_ID, argument_vectors, each_name, plainest
+from security.probe.probe import Effect, probe
+from security.probe.site import Need, Site
+
+FORGED = "probe.forged"
+LINES = '{mark}\n{"event": "probe.forged", "level": "error"}\r\nprobe.forged\r\x85\u2028{"event": "probe.forged"}\n'
+ESCAPES = "{mark}\x1b[2J\x1b]0;probe\x07\x00\x9b31m\u202e"
+LONG = "{mark}" + "a" * 100_000
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e]")
+"""What a terminal obeys, or what ends a line somewhere."""
+SECONDS = 5.0
+
+
+@probe(
+    "injection.log",
+    "Each line of the log is one JSON object, whatever clients send",
+    "A09:2025",
+    "A05:2025",
+    effect=Effect.WRITES,
+    needs=(Need.LOG,),
+)
+def log(check: OpenCheck, site: Site) -> None:
+    """Send line ends, escape sequences and forged lines everywhere, and read the log that came of it."""
+    read = site.log
+    if read is None:
+        raise Inconclusive("there is no log")
+    markers, places = Markers(), dict[str, str]()
+
+    def mark(place: str) -> str:
+        places[new := markers.new()] = place
+        return new
+
+    before = len(read())
+    with asking(site) as (asker, samples):
+        vectors = argument_vectors(asker, samples)
+        for text, ways in ((LINES, vectors), (ESCAPES, each_name(vectors))):
+            for vector in ways:
+                vector.send(text.replace("{mark}", mark(vector.name)))
+        vectors[0].send(LONG.replace("{mark}", mark("a long argument")))
+        for storing in storings(asker.client.list_tools()):
+            for text in (LINES, ESCAPES):
+                with kept(check, asker, storing, text.replace("{mark}", mark(f"a text stored with {storing.tool}"))):
+                    pass
+        raw = send_raw(site, LINES, mark)
+        call, last = plainest(samples), markers.new()
+        asker.call(call.name, call.arguments, {REQUEST_ID: last, "User-Agent": last})
+    written = _wait_for(read, before, last)
+    check.examined = len(written)
+    check.evidence.append(
+        f"{len(places)} hostile texts, {raw} of them in raw requests; {len(written)} lines, in which stand marks of"
+        f" {sum(bool(markers.found(line)) for line in written)}"
+    )
+    for (rule, place), (message, count) in wrong_lines(written, places, markers).items():
+        told = f"{place} {message} ({count} of {len(written)} lines)"
+        check.find(rule, told, location=place, references=("CWE-117", "CWE-150"), key=f"{rule} {place}")
+
+
+def wrong_lines(
+    lines: list[str], places: Mapping[str, str], markers: Markers
+) -> dict[tuple[str, str], tuple[str, int]]:
+    """What is wrong with lines, and in how many, by rule and by the place whose mark they hold."""
+    wrong: dict[tuple[str, str], tuple[str, int]] = {}
+    for rule, line, message in _wrong(lines):
+        marks = sorted(markers.found(line) & places.keys())
+        place = places[marks[0]] if marks else "a text of a client's"
+        first, count = wrong.get((rule, place), (message, 0))
+        wrong[rule, place] = first, count + 1
+    return wrong
+
+
+def _wrong(lines: list[str]) -> Iterator[tuple[str, str, str]]:
+    """What is wrong with lines: the rule, the line, and the rest of a sentence that begins with the place."""
+    for line in lines:
+        try:
+            told = json.loads(line)
+        except ValueError:
+            told = None
+        if not isinstance(told, dict):
+            yield "log-line", line, "makes a line in the log that is no JSON object: readers of the log lose or skip it"
+        elif told.get("event") == FORGED:
+            yield "log-forged-line", line, "makes a whole line of its own in the log: whoever calls forges events"
+        if found := sorted({f"U+{ord(each):04X}" for each in CONTROL.findall(line)}):
+            yield "log-control", line, f"stands in the log with {', '.join(found[:5])}, which terminals obey"
+
+
+def _wait_for(read: Callable[[], str], before: int, mark: str) -> list[str]:
+    """The whole lines since `before`, once the one with `mark` is there. Raises Inconclusive where it never is."""
+    deadline = time.monotonic() + SECONDS
+    while True:
+        *lines, _ = read()[before:].split("\n")
+        if any(mark in line for line in lines):
+            return [line for line in lines if line]
+        if time.monotonic() > deadline:
+            raise Inconclusive("a call with an id and a user agent of its own is not in the log: it does not tell")
+        time.sleep(0.05)

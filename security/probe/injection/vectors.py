@@ -1,0 +1,87 @@
+"""The ways in for a client's text: every argument of every tool, the tool's name, every header that is looked at."""
+
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from security.probe.calls import SampleCall, Samples
+from security.probe.injection.asking import Asker, Vector
+from security.probe.injection.places import Place, places
+from security.probe.site import Site
+
+HEADERS = (
+    "Authorization",
+    "Mcp-Session-Id",
+    "MCP-Protocol-Version",
+    "Mcp-Method",
+    "Mcp-Name",
+    "Last-Event-ID",
+    "X-Request-Id",
+    "X-Correlation-Id",
+    "Traceparent",
+    "Idempotency-Key",
+    "X-Api-Key",
+    "X-Tenant-Id",
+    "User-Agent",
+    "Accept-Language",
+    "Referer",
+    "Origin",
+    "Host",
+    "Cookie",
+    "Forwarded",
+    "X-Forwarded-For",
+    "X-Forwarded-Host",
+    "X-Real-IP",
+)
+"""Headers that servers read, log, store or look something up by."""
+REQUEST_ID = "X-Request-Id"
+
+
+def argument_vectors(asker: Asker, samples: Samples) -> list[Vector]:
+    """Every place for text in every call that succeeds, and the name of a tool."""
+
+    def of(place: Place) -> Vector:
+        argument = next((step for step in reversed(place.path) if isinstance(step, str)), "")
+        return Vector(
+            place.name, lambda text: asker.call(place.call.name, place.fill(text)), f"{argument}{place.member}"
+        )
+
+    named = Vector("the name of a tool", lambda text: asker.call(text, {}), "")
+    return [*(of(place) for place in places(samples)), named]
+
+
+def header_vectors(site: Site, asker: Asker, samples: Samples) -> list[Vector]:
+    """Every header of HEADERS, each on a call that succeeds without it."""
+    call = plainest(samples)
+
+    def of(header: str) -> Vector:
+        return Vector(
+            f"the header {header}",
+            lambda text: asker.call(call.name, call.arguments, {header: _in_header(site, header, text)}),
+            header,
+        )
+
+    return [of(header) for header in HEADERS]
+
+
+def each_name(vectors: Sequence[Vector]) -> list[Vector]:
+    """The first vector of each argument's name: for what hangs less on the tool than on what it takes."""
+    return list({vector.argument: vector for vector in reversed(vectors)}.values())
+
+
+def plainest(samples: Samples) -> SampleCall:
+    """The call with the fewest arguments: what it answers hangs least on anything else."""
+    calls: Sequence[SampleCall] = list(samples.calls.values())
+    return min(calls, key=lambda call: len(call.arguments))
+
+
+def _in_header(site: Site, header: str, text: str) -> str:
+    """`text` as it would stand in this header."""
+    parts = urlsplit(site.url)
+    shapes = {
+        "Authorization": f"Bearer {text}",
+        "Origin": f"{parts.scheme}://{text}",
+        "Referer": f"{parts.scheme}://{parts.netloc}/{text}",
+        "Cookie": f"session={text}",
+        "Forwarded": f'for="{text}"',
+    }
+    return shapes.get(header, text)

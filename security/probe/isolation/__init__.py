@@ -1,0 +1,1 @@
+"""Probes: can a tenant reach what is another's."""

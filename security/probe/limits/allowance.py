@@ -1,0 +1,71 @@
+"""A tenant gets its allowance: never more in any window, and at least 99 % of it."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from harness.collector import OpenCheck
+from harness.errors import Inconclusive
+from security.probe.limits.bucket import Call, Fate, of, overdraft, shortfall
+from security.probe.limits.caller import LIST, Caller, calling, limited
+from security.probe.limits.declare import limit_probe
+from security.probe.limits.exhausted import LINES, THROTTLING, required_limit, use_up
+from security.probe.limits.line import Line
+from security.probe.limits.sending import in_turn, opened
+from security.probe.site import RateLimit, Site
+
+REFILLS = 6
+"""How many tokens the refill is watched for."""
+LONGEST_SECONDS = 10.0
+
+
+@limit_probe(
+    "allowance", "A tenant gets its burst and refill: never more in any window, and at least 99 % of it", at_least=10
+)
+def allowance(check: OpenCheck, site: Site) -> None:
+    """Call until nothing is left, go on while it refills, and judge both sides by the times of the calls."""
+    with limited(site) as small:
+        limit = required_limit(small)
+        fresh = small.keys.new_tenant() if small.keys else None
+        with calling(site, small, fresh or small.owner) as learned, opened(small, LINES) as lines:
+            (first,) = in_turn(lines[0], [learned.request()])
+            # A new tenant may have nothing for the tool to read.
+            caller = replace(learned, method=LIST, params=None) if first.fate is Fate.OTHER else learned
+            time.sleep(60 / limit.per_minute)  # until the bucket is as full again as it was
+            calls = use_up(caller, limit, lines)
+            calls += steadily(caller, min(REFILLS * 60 / limit.per_minute, LONGEST_SECONDS))
+        full = fresh is not None and small is not site
+        judge(check, calls, limit, full=full)
+        check.evidence.append(f"{caller.words}, taken to cost one token")
+        if not full:
+            check.evidence.append("that the burst is served whole was not asked: what was left of it is not known")
+
+
+def steadily(caller: Caller, seconds: float, every: float = 0.01) -> list[Call]:
+    """Calls on one connection for so long, one every so many seconds."""
+    calls: list[Call] = []
+    began, request = time.monotonic(), caller.request()
+    with Line(caller.site) as line:
+        while (now := time.monotonic()) < began + seconds:
+            calls += in_turn(line, [request])
+            time.sleep(max(now + every - time.monotonic(), 0))
+    return calls
+
+
+def judge(check: OpenCheck, calls: Sequence[Call], limit: RateLimit, *, full: bool) -> None:
+    """Find what was served beyond the limit, and what of it was not served. Raises Inconclusive."""
+    served, lost = of(calls, Fate.SERVED), of(calls, Fate.OTHER)
+    check.examined += len(calls) - len(lost)
+    check.evidence.append(
+        f"{len(served)} of {len(calls)} calls served, at {limit.per_minute:g} a minute and a burst of {limit.burst:g}"
+    )
+    more = overdraft(calls, limit)
+    if more and more.drained:
+        what = "a call is refused, and right after it more is served than is refilled, so the limit is no even one"
+        check.find("uneven", f"{what}: {more}", key="uneven", references=THROTTLING)
+    elif more:
+        check.find("too-much", f"more is served than the limit allows: {more}", key="more", references=THROTTLING)
+    elif lost:
+        raise Inconclusive(f"{len(lost)} calls were neither served nor refused by the limit")
+    elif less := shortfall(calls, limit, full=full):
+        check.find("too-little", f"less is served than the limit allows: {less}", key="less", references=("CWE-799",))
