@@ -22,6 +22,7 @@ class Named:
     title: str = "nothing is found"
     program: str = "scanner"
     categories: tuple[str, ...] = ("A05:2025",)
+    environment: str = "audit"
 
     def prepare(self, scene: Scene, stack: ExitStack) -> Task:
         raise NotImplementedError

@@ -1,0 +1,66 @@
+"""The statistic is right where noise is not kind: heavy tails, drift, and a machine that stalls."""
+
+import random
+
+import pytest
+
+from harness.collector import OpenCheck
+from harness.errors import Inconclusive
+from security.probe.authentication.robust import Pair, difference
+from security.probe.authentication.timing import FEWEST, PAIRS, THRESHOLD_SECONDS, judge
+
+
+def noisy(chance: random.Random, longer: float, pairs: int, noise: float = 0.0001) -> list[Pair]:
+    """Pairs whose times are a drifting base, a heavy tail and now and then a stall of 50 ms."""
+
+    def took(drift: float) -> float:
+        stall = 0.05 if chance.random() < 0.02 else 0.0
+        return drift + noise * chance.paretovariate(1.5) + stall
+
+    drifts = (0.001 + number / pairs / 1000 for number in range(pairs))
+    return [(took(drift) + longer, took(drift)) for drift in drifts]
+
+
+def outcome(pairs: list[Pair]) -> str:
+    check = OpenCheck("authentication.timing", at_least=1, examined=1)
+    try:
+        judge(check, difference(pairs))
+    except Inconclusive:
+        return "inconclusive"
+    return "failed" if check.findings else "passed"
+
+
+def test_noise_alone_is_never_a_finding() -> None:
+    chance = random.Random(7)
+    outcomes = [outcome(noisy(chance, 0.0, PAIRS)) for _ in range(200)]
+    assert set(outcomes) == {"passed"}
+
+
+def test_more_noise_is_inconclusive_and_never_a_finding() -> None:
+    chance = random.Random(8)
+    assert {outcome(noisy(chance, 0.0, FEWEST, noise=0.002)) for _ in range(200)} == {"inconclusive"}
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_twice_the_threshold_is_found_whichever_takes_longer(sign: int) -> None:
+    chance = random.Random(9)
+    assert {outcome(noisy(chance, sign * 2 * THRESHOLD_SECONDS, PAIRS)) for _ in range(50)} == {"failed"}
+
+
+def test_a_large_difference_is_found_in_few_pairs_and_much_noise() -> None:
+    chance = random.Random(10)
+    assert {outcome(noisy(chance, 0.02, FEWEST, noise=0.001)) for _ in range(50)} == {"failed"}
+
+
+def test_the_bounds_hold_the_median_and_come_closer_with_more_pairs() -> None:
+    chance = random.Random(11)
+    few, many = (difference(noisy(chance, 0.0005, pairs)) for pairs in (200, 4_000))
+    for seen in (few, many):
+        assert seen.low < seen.median < seen.high
+        assert seen.low < 0.0005 < seen.high
+    assert many.uncertainty < few.uncertainty
+
+
+def test_too_few_have_no_bounds() -> None:
+    with pytest.raises(ValueError, match="10 pairs"):
+        difference([(0.0, 0.0)] * 10)

@@ -1,0 +1,92 @@
+"""A small MCP server with a switch for each hole: what every live probe is shown to find. No hole is open by itself.
+
+`python -m tests.vulnerable.server [--hole NAME …]` prints one JSON line with its port, its control port, its admin
+token and two tenants, each with a key and a stocked store. It imports nothing of the project's server: what it gets
+right, it gets right by itself. How to add a hole: holes.py.
+"""
+
+import argparse
+import asyncio
+import json
+import secrets
+import ssl
+import sys
+from pathlib import Path
+
+from tests.vulnerable.control import Control
+from tests.vulnerable.desk import Desk
+from tests.vulnerable.edge import Edge
+from tests.vulnerable.holes import HOLES, OpenHoles
+from tests.vulnerable.keys import Keys
+from tests.vulnerable.limits import Rate, TenantLimit, WrongKeys
+from tests.vulnerable.protocol import Endpoint
+from tests.vulnerable.storage import Database
+from tests.vulnerable.tools import Tools
+from tests.vulnerable.wire import Bounds, Wire
+
+LOOPBACK = "127.0.0.1"
+BODY_BYTES = 1024 * 1024
+STORES = ("Harbour Lights", "Copper Kettle")
+
+
+def main() -> None:
+    """Serve until a signal."""
+    asyncio.run(_serve(_options().parse_args()))
+
+
+def _options() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="vulnerable")
+    parser.add_argument("--hole", action="append", default=[], choices=sorted(HOLES), dest="holes")
+    parser.add_argument("--statements", type=Path, help="where to log every statement")
+    parser.add_argument("--per-minute", type=float, default=1e6, help="what a tenant may call")
+    parser.add_argument("--burst", type=float, default=2e6)
+    parser.add_argument("--wrong-keys", type=float, default=10, help="how many a minute may name one id")
+    parser.add_argument("--head-seconds", type=float, default=3)
+    parser.add_argument("--body-seconds", type=float, default=3)
+    parser.add_argument("--certificate", type=Path)
+    parser.add_argument("--key", type=Path)
+    return parser
+
+
+async def _serve(options: argparse.Namespace) -> None:
+    holes = OpenHoles(options.holes)
+    database = Database(options.statements, holes)
+    keys = Keys(database, holes)
+    control = Control(keys, database)
+    admin_token = secrets.token_urlsafe(32)
+    limit = TenantLimit(Rate(options.per_minute, options.burst), holes)
+    endpoint = Endpoint(
+        keys, WrongKeys(options.wrong_keys), limit, Tools(Desk(database, holes), holes), database, holes
+    )
+    context = _context(options, holes)
+    edge = Edge(endpoint, database, admin_token, holes, tls=context is not None)
+    wire = Wire(edge.answer, edge.refuse, Bounds(options.head_seconds, options.body_seconds, BODY_BYTES), holes)
+    server = await asyncio.start_server(wire.serve, LOOPBACK, 0, ssl=context)
+    commands = await asyncio.start_server(control.serve, LOOPBACK, 0)
+    announcement = {
+        "event": "vulnerable.listening",
+        "port": server.sockets[0].getsockname()[1],
+        "control": commands.sockets[0].getsockname()[1],
+        "admin_token": admin_token,
+        "tenants": [control.obey("tenant", store=name) for name in STORES],
+    }
+    sys.stdout.write(f"{json.dumps(announcement)}\n")
+    sys.stdout.flush()
+    async with server, commands:
+        await server.serve_forever()
+
+
+def _context(options: argparse.Namespace, holes: OpenHoles) -> ssl.SSLContext | None:
+    if options.certificate is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if holes.has("old-tls"):
+        context.set_ciphers("ALL:@SECLEVEL=0")
+        context.minimum_version = ssl.TLSVersion.TLSv1
+    context.load_cert_chain(options.certificate, options.key)
+    return context
+
+
+if __name__ == "__main__":
+    main()
