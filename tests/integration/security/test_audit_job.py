@@ -75,7 +75,9 @@ def waive(repository: Path, fingerprint: str) -> None:
 def test_a_clean_repository_passes_and_the_record_says_what_was_looked_at(audit: Audit, repository: Path) -> None:
     assert audit() == 0
     passed = dict.fromkeys(("files", "code", "secrets", "dependencies", "sbom"), "passed")
-    not_there = dict.fromkeys(("history", "dockerfiles", "workflows", "playbooks", "manifests"), "not_applicable")
+    not_there = dict.fromkeys(
+        ("history", "dockerfiles", "workflows", "playbooks", "manifests", "units"), "not_applicable"
+    )
     assert statuses(repository) == passed | not_there
     assert checks(repository)["dockerfiles"]["reason"] == "there is no Dockerfile in the repository"
     assert "advisories: the 1 of advisories" in checks(repository)["dependencies"]["evidence"][1]
