@@ -33,6 +33,7 @@ class Echo:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body in one packet, or the second waits for the first to be acknowledged
     echo: Echo
     sandbox: httpx.Client
 

@@ -156,8 +156,7 @@ def test_a_server_that_drains_leaves_nothing_of_the_calls_in_flight(watch: Watch
     watched = watch(HTTP_TIMEOUT_SECONDS="3", DRAIN_SECONDS="10")
     scene, answers, bench = watched.owner, Answers(), watched.bench
     asked = {name: CALLS[name](scene) for name in ("orders_update", "orders_create", "orders_get", "products_create")}
-    mark(bench, scene.shop.tenant)
-    wait_until(lambda: bool(watched.receiver.requests), "what Sentry is told")
+    mark(bench, scene.shop.tenant, watched.receiver)
     slow = Latency(milliseconds=1_000, match=Match(store_id=scene.shop.account.store_id))
     scene.troubles.use(scene.shop, slow)
     with ThreadPoolExecutor(len(asked) + 1) as threads, bench.connect(scene.shop.tenant) as client:
