@@ -54,7 +54,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.echo.content_type != "application/json":
             content = said.encode()
         header = said.encode("ascii", "ignore").decode()[:4_000]
-        headers = {"X-Message": header, "Location": f"/{header}", "X-Retry-After": "1", "Set-Cookie": header}
+        headers = {"X-Message": header, "Location": f"/{header}", "X-Retry-After": header, "Set-Cookie": header}
         self._send(self.echo.status, {**headers, "Content-Type": self.echo.content_type}, content, header[:200])
 
     def _pass_on(self, body: bytes) -> None:
