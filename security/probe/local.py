@@ -128,8 +128,9 @@ def _limited(target: LocalTarget, stranger: Tenant) -> Iterator[Site]:
 
 def _read_statements(path: Path) -> Sequence[Statement]:
     """Every statement so far. The server writes a line at once; one that is being written is left for later."""
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    read = (json.loads(line) for line in lines if line.endswith("\n"))
+    # Not splitlines(): to that a client's U+2028 inside a line ends it.
+    *lines, _unfinished = path.read_bytes().split(b"\n")
+    read = map(json.loads, lines)
     return [Statement(each["statement"], each["parameters"]) for each in read]
 
 

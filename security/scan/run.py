@@ -18,8 +18,8 @@ from harness.verdict import CheckStatus, Severity
 from security.findings import ORDER, Found, Lines, tell_once, to_record
 from security.scan.scanner import Judgement, NothingOfItsKindError, Output, Scanner, Scene, Task
 
-SECONDS = 300.0
-"""How long a scan may take; the slowest needs a tenth of it."""
+SECONDS = 90.0
+"""How long a scan may take; the slowest needs a third of it on a busy machine."""
 POLL_SECONDS = 0.05
 DOUBT = "doubt"
 """The last word of the id under which a doubt stands beside findings."""

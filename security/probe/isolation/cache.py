@@ -74,8 +74,17 @@ def _register_the_same(
     if site.keys is None or site.upstream is None or site.owner.store is None:
         return
     with calling(site, site.keys.new_tenant()) as guesser:
-        ask(guesser, "stores_register", {"store_id": site.owner.store, "api_key": "made-up", "store_name": "Probe"})
-        ask(guesser, "stores_use_store", {"identifier": site.owner.store})
+        registration = {"store_id": site.owner.store, "api_key": "made-up", "store_name": "Probe"}
+        for tool, given in (
+            ("stores_register", registration),
+            ("stores_use_store", {"identifier": site.owner.store}),
+        ):
+            answer = ask(guesser, tool, given)
+            if secret.told(answer.all, [given, site.owner.store]):
+                message = f"{tool} tells a tenant with a made-up key what is the owner's"
+                find_once(check, "shared-cache", message, tool, REFERENCES)
+            if not answer.ok:
+                raise Inconclusive(f"{tool} refused the owner's store, so no tenant could be served from its cache")
         for tool, arguments in reads:
             if secret.told(ask(guesser, tool, arguments).all, [arguments, site.owner.store]):
                 message = (
