@@ -25,7 +25,7 @@ class Named:
     environment: str = "audit"
 
     def prepare(self, scene: Scene, stack: ExitStack) -> Task:
-        raise NotImplementedError
+        raise AssertionError("the outcomes are given: nothing is scanned here")
 
 
 def found(severity: Severity, line: int, rule_class: str = "secret") -> Found:
