@@ -55,8 +55,8 @@ class Samples:
     facts: dict[str, str] = field(default_factory=dict)
 
 
-def sample_calls(site: Site, client: Client, *, writes: bool = False) -> Samples:
-    """Call every tool as the owner. Without `writes`, of those that write only such as can rehearse are called.
+def sample_calls(site: Site, client: Client) -> Samples:
+    """Call every tool as the owner; of those that write, only such as can rehearse.
 
     Raises ClientError where the tools cannot be listed.
     """
@@ -67,7 +67,7 @@ def sample_calls(site: Site, client: Client, *, writes: bool = False) -> Samples
         learned = len(samples.facts)
         for tool in tools:
             if tool["name"] not in samples.calls:
-                _try(client, tool, samples, writes=writes)
+                _try(client, tool, samples)
         if len(samples.facts) == learned:
             break
     return samples
@@ -88,9 +88,9 @@ def string_arguments(tool: Mapping[str, Any]) -> list[str]:
     return [name for name, schema in _properties(tool).items() if "string" in _types(schema)]
 
 
-def _try(client: Client, tool: Mapping[str, Any], samples: Samples, *, writes: bool) -> None:
+def _try(client: Client, tool: Mapping[str, Any], samples: Samples) -> None:
     name = str(tool["name"])
-    if not (writes or is_reading(tool) or can_rehearse(tool)):
+    if not (is_reading(tool) or can_rehearse(tool)):
         samples.failures[name] = "it writes, and cannot rehearse"
         return
     arguments = arguments_for(tool, samples.facts)

@@ -44,10 +44,15 @@ def when_let_in(ask: Callable[[], T]) -> T:
             left -= _wait(error.headers, left)
 
 
+def asked_to_wait(headers: Mapping[str, str]) -> float:
+    """The seconds that a refusal asks for; one where it does not say."""
+    asked = headers.get("retry-after", "").strip()
+    return max(float(asked), 0.1) if asked.isdigit() else 1.0
+
+
 def _wait(headers: Mapping[str, str], left: float) -> float:
-    """The seconds that the refusal asked for, or a second, when they are over."""
-    asked = headers.get("retry-after", "")
-    seconds = max(float(asked), 0.1) if asked.isdigit() else 1.0
+    """The seconds that the refusal asked for, when they are over."""
+    seconds = asked_to_wait(headers)
     if seconds > left:
         raise Inconclusive(f"the server's limit refused it for {PATIENCE_SECONDS:.0f} s: ask when less is going on")
     time.sleep(seconds)

@@ -1,6 +1,6 @@
 """What a probe is given: the server's address, two tenants of it, and what else can be had of this server."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -9,10 +9,8 @@ from threading import Event
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from harness.client import Client, HttpStatusError, RpcError, connect
+from harness.client import Client, connect
 from harness.client.session import AUTO
-from harness.client.transport import HttpAnswer, Transport
-from harness.errors import Inconclusive
 from harness.record import Target
 from security.probe.patience import when_let_in
 
@@ -148,29 +146,3 @@ class Site:
     def as_owner(self, owner: Tenant) -> "Site":
         """The same site, owned by another tenant."""
         return replace(self, owner=owner)
-
-
-def lets_in(site: Site, tenant: Tenant) -> bool:
-    """Whether the server answers this tenant's key. Raises Inconclusive where it neither answers nor refuses."""
-    try:
-        connect(site.url, tenant.key, timeout_seconds=SECONDS).close()
-    except (RpcError, HttpStatusError) as error:
-        if error.status in {401, 403}:
-            return False
-        raise Inconclusive(f"a key was neither accepted nor refused: {error}") from error
-    return True
-
-
-def post(
-    site: Site, content: bytes, headers: Mapping[str, str | None] | None = None, *, tenant: Tenant | None = None
-) -> HttpAnswer:
-    """POST any bytes to the endpoint, with the tenant's key (the owner's unless another is given).
-
-    The usual Accept, Content-Type and Authorization are sent; `headers` replaces them, None leaves one out. Raises
-    NoAnswerError where nothing comes back.
-    """
-    transport = Transport(site.url, (tenant or site.owner).key, SECONDS)
-    try:
-        return transport.send(content, headers or {})
-    finally:
-        transport.close()

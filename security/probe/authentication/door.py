@@ -3,17 +3,18 @@
 import json
 import time
 from dataclasses import dataclass
+from email.parser import BytesParser
 from enum import StrEnum
 
 from harness.client import wire as mcp
 from harness.errors import Inconclusive
 from security.probe import wire
+from security.probe.patience import TOO_MANY_REQUESTS, asked_to_wait
 from security.probe.site import Site
 
 SILENCE_SECONDS = 5.0
 PATIENCE_SECONDS = 20.0
 """How long a probe waits in all where the server asks it to come back later."""
-TOO_MANY = 429
 
 
 class Told(StrEnum):
@@ -110,19 +111,12 @@ def read(status: int | None, data: bytes) -> tuple[Told, float]:
     """What an answer says, and for how many seconds it asks one to wait."""
     if status is None:
         return Told.OUT, 0.0
-    if status == TOO_MANY:
-        return Told.LATER, _retry_after(data)
+    if status == TOO_MANY_REQUESTS:
+        head = BytesParser().parsebytes(data.partition(b"\r\n")[2], headersonly=True)
+        return Told.LATER, asked_to_wait({name.lower(): value for name, value in head.items()})
     if status >= 500:
         return Told.BROKEN, 0.0
     return Told.IN if status < 300 and any(word in data for word in WELCOME) else Told.OUT, 0.0
-
-
-def _retry_after(data: bytes) -> float:
-    for line in data.partition(b"\r\n\r\n")[0].split(b"\r\n"):
-        name, _, value = line.partition(b":")
-        if name.lower() == b"retry-after" and value.strip().isdigit():
-            return float(value)
-    return 1.0
 
 
 def opening(version: str) -> tuple[bytes, dict[str, str]]:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from harness.collector import OpenCheck
 from harness.errors import Inconclusive
-from security.probe.authentication.door import TOO_MANY, Door, guarded_door, opening, still_open
+from security.probe.authentication.door import Door, guarded_door, opening, still_open
 from security.probe.authentication.robust import Difference, Pair, difference
 from security.probe.authentication.shapes import parts, shuffled
 from security.probe.probe import Effect, probe
@@ -113,7 +113,7 @@ def _measure(
             places = chance.sample(range(2), 2)
             answers = {place: ask(heads[place]) for place in places}
             statuses = [answers[place][0] for place in range(2)]
-            if TOO_MANY in statuses or time.monotonic() > deadline:
+            if TOO_MANY_REQUESTS in statuses or time.monotonic() > deadline:
                 break
             if len(set(statuses)) > 1:
                 return statuses, pairs
@@ -123,7 +123,7 @@ def _measure(
         raise Inconclusive(f"the server stopped answering wrong keys: {error}") from error
     finally:
         connection.close()
-    return () if TOO_MANY in statuses else statuses, pairs
+    return () if TOO_MANY_REQUESTS in statuses else statuses, pairs
 
 
 def _connect(site: Site) -> http.client.HTTPConnection:

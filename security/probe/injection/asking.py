@@ -13,6 +13,7 @@ import httpx
 from harness.client import Client, HttpStatusError, ProtocolError, RpcError, ToolOutcome
 from harness.errors import Inconclusive
 from security.probe.calls import Samples, sample_calls
+from security.probe.patience import TOO_MANY_REQUESTS, asked_to_wait
 from security.probe.site import Site
 
 PATIENCE_SECONDS = 60.0
@@ -59,7 +60,7 @@ class Asker:
         """
         while True:
             seen, answered = self._once(tool, arguments, headers)
-            if (wait := _asked_to_wait(answered)) is None:
+            if (wait := _limited_for(answered)) is None:
                 self.requests += 1
                 return seen
             self._patience -= wait
@@ -107,13 +108,10 @@ def asking(site: Site) -> Iterator[tuple[Asker, Samples]]:
         yield Asker(client), samples
 
 
-def _asked_to_wait(answered: tuple[int, httpx.Headers]) -> float | None:
+def _limited_for(answered: tuple[int, httpx.Headers]) -> float | None:
     """The seconds that a limiting answer asks for; None where the answer is none."""
     status, headers = answered
-    given = headers.get("retry-after")
-    if given is None and status != 429:
-        return None
-    return float(given) if given is not None and given.isdigit() else 1.0
+    return asked_to_wait(headers) if status == TOO_MANY_REQUESTS or "retry-after" in headers else None
 
 
 def _all_text(outcome: ToolOutcome) -> str:

@@ -12,11 +12,11 @@ import httpx
 from harness.client import Client, HttpStatusError, ProtocolError, RpcError
 from harness.client.wire import Answer
 from harness.errors import Inconclusive
+from security.probe.patience import TOO_MANY_REQUESTS, asked_to_wait
 from security.probe.site import Site, Tenant
 
 PATIENCE_SECONDS = 240.0
 """These probes make some hundreds of calls; a distant server may allow its canary two a second in all."""
-TOO_MANY = 429
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Patient(Client):
             try:
                 answer = super().request(method, params, headers)
             except (RpcError, HttpStatusError) as error:
-                if error.status != TOO_MANY:
+                if error.status != TOO_MANY_REQUESTS:
                     raise
                 told = error.headers
             else:
@@ -65,7 +65,7 @@ class Patient(Client):
                 if "retry-after" not in told or not answer.result.get("isError"):
                     self._answered += 1
                     return answer
-            self._wait(_asked_to_wait(told))
+            self._wait(asked_to_wait(told))
 
     def _wait(self, seconds: float) -> None:
         self._patience -= seconds
@@ -79,25 +79,9 @@ class Patient(Client):
 
 @contextlib.contextmanager
 def calling(site: Site, tenant: Tenant) -> Iterator[Patient]:
-    """A client of the tenant that is patient. Raises ClientError."""
-    patience = PATIENCE_SECONDS
-    while True:
-        try:
-            client = site.connect(tenant)
-        except (RpcError, HttpStatusError) as error:
-            patience -= (seconds := _asked_to_wait(error.headers))
-            if error.status != TOO_MANY or patience < 0:
-                raise
-            time.sleep(seconds)
-        else:
-            break
-    with client:
+    """A client of the tenant that is patient. Raises as `Site.connect` does."""
+    with site.connect(tenant) as client:
         yield Patient(client)
-
-
-def _asked_to_wait(headers: httpx.Headers) -> float:
-    given = headers.get("retry-after", "")
-    return float(given) if given.isdigit() else 1.0
 
 
 def ask(client: Client, tool: str, arguments: Mapping[str, Any]) -> Seen:
