@@ -13,6 +13,7 @@ from harness.errors import Inconclusive
 from security.probe.authentication.door import Door, guarded_door, opening, still_open
 from security.probe.authentication.robust import Difference, Pair, difference
 from security.probe.authentication.shapes import parts, shuffled
+from security.probe.patience import TOO_MANY_REQUESTS
 from security.probe.probe import Effect, probe
 from security.probe.site import SECONDS, Need, Site
 
