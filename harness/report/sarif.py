@@ -20,11 +20,13 @@ _LEVELS = {Severity.CRITICAL: "error", Severity.HIGH: "error", Severity.MEDIUM: 
 # What code scanning makes of it: critical above 9, high from 7, medium from 4, low below.
 _SCORES = {Severity.CRITICAL: "9.5", Severity.HIGH: "8.0", Severity.MEDIUM: "5.5", Severity.LOW: "2.0"}
 _NOT_CHECKED = {CheckStatus.INCONCLUSIVE, CheckStatus.SKIPPED}
-# A path from the repository and perhaps a line; neither a URL nor a host with its port, nor what leaves the repository.
+# A path from the repository and perhaps a line; neither a URL nor a host with its port, nor what leaves the repository,
+# nor a method before a path. Files may be named almost anything: blanks and colons are theirs, but at no name's end.
+_NAME = r"(?!\s)[^/]+?(?<!\s)"
 _PLACE = re.compile(
-    r"(?![\d.]+:|localhost:|(?:.*/)?\.\.?/)(?P<path>[^\s:/\\]+(?:/[^\s:/\\]+)*)(?::(?P<line>[1-9]\d{0,8}))?"
+    rf"(?![\d.]+:|localhost:|(?:.*/)?\.\.?/)(?P<path>{_NAME}(?:/{_NAME})*)(?::(?P<line>[1-9]\d{{0,8}}))?", re.DOTALL
 )
-_FILE = re.compile(r".+/[^/]*\.[A-Za-z]\w*")
+_FILE = re.compile(r"[^\s:\\]+/[^\s:\\/]*\.[A-Za-z]\w*")
 
 Object = dict[str, Any]
 
