@@ -34,6 +34,8 @@ from harness.verdict import CheckStatus, PartStatus, Severity, Status, exit_code
 RECORD_NAME = "record.json"
 ALLOW_INCONCLUSIVE = "allow_inconclusive"
 """The argument that holds the ids of checks that may be inconclusive without counting."""
+COMMAND = "command"
+"""The argument that holds the words after ./inv with which a job is done again, where a job tells them."""
 
 Text = Annotated[str, AfterValidator(clean_text)]
 """Text without secrets and control characters: every format can hold it."""

@@ -51,8 +51,9 @@ PASSED, FAILED, USAGE, INCONCLUSIVE = 0, 1, 2, 3
 INTERRUPTED = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
 BOOKKEEPING = frozenset({"waivers", "ran", "sbom", "files"})
-"""Last words of the ids of checks on the run itself: where they alone passed, nothing was shown of the target."""
+"""Last words of the ids of checks on the run itself: where they alone answer, nothing was shown of the target."""
 
+_ANSWERS = frozenset({CheckStatus.PASSED, CheckStatus.WAIVED})
 _EXIT_CODES = {
     Status.PASSED: {PASSED},
     Status.FAILED: {FAILED},
@@ -64,18 +65,18 @@ _EXIT_CODES = {
 def judge(checks: Iterable[tuple[str, CheckStatus]], allowed: Collection[str] = ()) -> Status:
     """The verdict on (check id, status) pairs: failed before inconclusive before passed.
 
-    An inconclusive check whose id is in `allowed` does not count. Without one passed check nothing was shown, so the
-    verdict is inconclusive.
+    An inconclusive check whose id is in `allowed` does not count. What was waived was measured, and accepted by
+    somebody: that is an answer as good as a pass. Without one of the two nothing was shown: inconclusive.
     """
     seen = {
         status
         for name, status in checks
         if not (status is CheckStatus.INCONCLUSIVE and name in allowed)
-        and not (status is CheckStatus.PASSED and name.rpartition(".")[2] in BOOKKEEPING)
+        and not (status in _ANSWERS and name.rpartition(".")[2] in BOOKKEEPING)
     }
     if CheckStatus.FAILED in seen:
         return Status.FAILED
-    if CheckStatus.INCONCLUSIVE in seen or CheckStatus.PASSED not in seen:
+    if CheckStatus.INCONCLUSIVE in seen or not seen & _ANSWERS:
         return Status.INCONCLUSIVE
     return Status.PASSED
 

@@ -12,9 +12,10 @@ from harness.baseline import load_baseline
 from harness.collector import Run
 from harness.config import LOCAL, load
 from harness.errors import UsageError
-from harness.record import Check
-from harness.run import run_job
+from harness.record import COMMAND, Check
+from harness.run import ENDED_EARLY, REPORTS, run_job
 from harness.verdict import Severity
+from harness.waivers import CHECK_ID as WAIVERS
 from harness.waivers import load_waivers
 from security.findings import ORDER, read_lines
 from security.live import TARGET, open_site, probing, require_target
@@ -22,9 +23,9 @@ from security.model import AuditTable
 from security.probe.catalogue import PROBES
 from security.probe.run import list_mild
 from security.scan.catalogue import catalogue
-from security.scan.run import report
+from security.scan.run import BELOW, DOUBT, report
 from security.scan.scanner import Scanner
-from security.selection import choose
+from security.selection import choose, require_known
 from security.static import FILES, SBOM, scan_repository, write_sbom
 
 JOB = "audit"
@@ -56,14 +57,18 @@ def run_audit(
     """Return the exit code of an audit, its record written.
 
     `programs` is where the scanners are, in place of their locked environments. Raises UsageError for an unusable
-    ops.toml, waivers.toml or baseline, an unknown target, check or severity.
+    ops.toml, waivers.toml or baseline, an unknown target, check (also one to be allowed) or severity.
     """
     configuration = load(repository / "ops.toml", {"audit": AuditTable})
     policy = configuration.table("audit", AuditTable)
     now = datetime.now(UTC)
     waivers = load_waivers(repository / "waivers.toml", now.date())
     scanners = catalogue(policy, now)
-    chosen = choose(options.only, [*(scanner.name for scanner in scanners), *(probe.id for probe in PROBES)])
+    scans = [scanner.name for scanner in scanners]
+    chosen = choose(options.only, [*scans, *(probe.id for probe in PROBES)])
+    order = [FILES, *scans, SBOM, TARGET, *(probe.id for probe in PROBES)]
+    beside = [f"{scan}.{word}" for scan in scans for word in (DOUBT, BELOW)]
+    require_known(allow_inconclusive, [*order, *beside, WAIVERS, ENDED_EARLY, REPORTS])
     probes = [probe for probe in PROBES if probe.id in chosen]
     baseline = load_baseline(Path(options.baseline), JOB) if options.baseline else None
     fail_on = parse_severity(options.fail_on) if options.fail_on else policy.fail_on
@@ -90,12 +95,13 @@ def run_audit(
         list_mild(run, probes, fail_on)
         write_sbom(run, repository, now)
         list_left_out(run, options.only, scanners, chosen)
-        in_order(run, [FILES, *(scanner.name for scanner in scanners), SBOM, TARGET, *(probe.id for probe in PROBES)])
+        in_order(run, order)
 
     arguments: dict[str, JsonValue] = {
         "target": options.target,
         "only": list(options.only),
         "fail_on": fail_on.value,
+        COMMAND: list[JsonValue](spell(options, allow_inconclusive)),
     }
     return run_job(
         JOB,
@@ -108,6 +114,18 @@ def run_audit(
         keep_runs=configuration.reports.keep,
         baseline=baseline,
     )
+
+
+def spell(options: Options, allow_inconclusive: Sequence[str]) -> list[str]:
+    """The words after ./inv that ask for the same again; what has its default is left out."""
+    given = [
+        ("--target", "" if options.target == LOCAL else options.target),
+        *(("--only", name) for name in options.only),
+        ("--fail-on", options.fail_on),
+        ("--baseline", options.baseline),
+        *(("--allow-inconclusive", name) for name in allow_inconclusive),
+    ]
+    return [JOB, *(word for option, value in given if value for word in (option, value))]
 
 
 def list_left_out(run: Run, only: Sequence[str], scanners: Sequence[Scanner], chosen: Container[str]) -> None:

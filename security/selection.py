@@ -1,7 +1,7 @@
-"""What `--only` names: checks by their ids, or a whole group of probes by the first word of their ids."""
+"""What options name: checks by their ids, or a whole group of probes by the first word of their ids."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from harness.errors import UsageError
 
@@ -20,3 +20,12 @@ def choose(only: Sequence[str], ids: Sequence[str]) -> frozenset[str]:
             hint = f"did you mean {close[0]}?" if close else f"groups: {', '.join(sorted(groups))}"
             raise UsageError(f"--only {name}: no check or group has that name ({hint})")
     return frozenset(name for name in ids if not only or name in only or group_of(name) in only)
+
+
+def require_known(names: Iterable[str], ids: Sequence[str]) -> None:
+    """Raise UsageError for a name of --allow-inconclusive that no check can have: before an audit, not after it."""
+    for name in names:
+        if name not in ids:
+            close = difflib.get_close_matches(name, ids, n=1)
+            hint = f"did you mean {close[0]}?" if close else "docs/AUDIT.md lists them"
+            raise UsageError(f"--allow-inconclusive {name}: no check has that id ({hint})")

@@ -16,6 +16,7 @@ from harness.tasks import command
     only="a check (code, authentication.timing) or a group of probes (authentication), once for each; default: all",
     fail_on="the mildest severity that fails: info, low, medium, high or critical (default: ops.toml's)",
     baseline="the record.json of an earlier audit: what that had found does not fail, and is told as known",
+    allow_inconclusive="id of a check that may be inconclusive, once for each; an unknown one is wrong usage",
 )
 def audit(
     _: Context,

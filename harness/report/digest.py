@@ -1,14 +1,22 @@
 """What a reader needs first, worked out once for every report: the verdict in words, what is wrong, what to do."""
 
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-from harness.record import Check, Finding, Measurement, Part, RunRecord, failure_reason
+from harness.config import LOCAL
+from harness.record import COMMAND, Check, Finding, Measurement, Part, RunRecord, failure_reason
 from harness.verdict import CheckStatus, Severity, Status
 
 MOST_FINDINGS = 10
 """How many findings of one check a report shows at once; how many more there are is told beside them."""
+
+CHOICE = "--only"
+"""The option that leaves out what it does not name."""
+MOST_REASONS = 3
+"""How many checks without an answer are told with their reasons where none has one."""
 
 _WORST_FIRST = {severity: rank for rank, severity in enumerate(Severity)}
 
@@ -41,6 +49,8 @@ class Digest:
     failed: tuple[Check, ...]
     not_checked: tuple[NotChecked, ...]
     waived: tuple[Check, ...]
+    accepting: tuple[Check, ...]
+    """Those that are waived, and those that failed beside findings that are accepted."""
     parts: tuple[PartDigest, ...]
     to_do: tuple[str, ...]
 
@@ -61,6 +71,9 @@ def make_digest(record: RunRecord) -> Digest:
         failed=failed,
         not_checked=not_checked,
         waived=tuple(check for check in record.checks if check.status is CheckStatus.WAIVED),
+        accepting=tuple(
+            check for check in record.checks if check.status is CheckStatus.WAIVED or accepted_findings(check)
+        ),
         parts=tuple(_part_digest(record, part) for part in record.parts),
         to_do=tuple(_to_do(record, failed, not_checked)),
     )
@@ -69,6 +82,11 @@ def make_digest(record: RunRecord) -> Digest:
 def open_findings(check: Check) -> list[Finding]:
     """The findings of a check that count, the worst first."""
     return sorted(check.open_findings, key=lambda found: _WORST_FIRST[severity_of(found, check)])
+
+
+def accepted_findings(check: Check) -> list[Finding]:
+    """The findings of a check that do not count, because somebody accepted them or an earlier record has them."""
+    return [found for found in check.findings if found.accepted]
 
 
 def severity_of(found: Finding, check: Check) -> Severity:
@@ -95,19 +113,30 @@ def count_open(record: RunRecord) -> int:
 
 
 def lacks_a_red_check(record: RunRecord) -> bool:
-    """Whether the run did not pass though no check alone says so: it was interrupted, or no check passed."""
+    """Whether the run did not pass though no check alone says so: it was interrupted, or nothing was shown."""
     red = {CheckStatus.FAILED, CheckStatus.INCONCLUSIVE}
     counting = [check for check in record.checks if check.id not in record.allowed_inconclusive]
     return record.status is not Status.PASSED and not any(check.status in red for check in counting)
 
 
-def command_of(record: RunRecord, check: Check | None = None) -> str:
-    """The command that makes this run again, or the part of it that `check` belongs to."""
+def command_of(record: RunRecord, check: Check | None = None, *, narrowed: bool = True) -> str:
+    """The command that makes this run again, or the part of it that `check` belongs to.
+
+    Where it is not to be `narrowed`, without what chooses some of its checks.
+    """
     for part in record.parts:
         if check is not None and check.id.startswith(f"{part.name}."):
             return " ".join(("./inv", *part.command))
+    given = record.arguments.get(COMMAND)
+    words = [str(word) for word in given] if isinstance(given, list) else [record.kind, *_target_option(record)]
+    if not narrowed:
+        words = [word for before, word in pairwise(["", *words]) if CHOICE not in {before, word}]
+    return shlex.join(("./inv", *words))
+
+
+def _target_option(record: RunRecord) -> list[str]:
     target = record.arguments.get("target")
-    return f"./inv {record.kind}" + (f" --target {target}" if isinstance(target, str) else "")
+    return ["--target", target] if isinstance(target, str) and target != LOCAL else []
 
 
 def figure(value: float, unit: str) -> str:
@@ -158,8 +187,8 @@ def _headline(record: RunRecord, counts: Counter[CheckStatus], not_checked: Sequ
             return ", ".join([f"{counts[CheckStatus.FAILED]} of {total} checks failed", *tail])
         case Status.INTERRUPTED:
             return ", ".join(["Stopped before its end", passed, *tail])
-        case Status.INCONCLUSIVE if not counts[CheckStatus.PASSED]:
-            return ", ".join(["Nothing was shown: no check passed", *tail])
+        case Status.INCONCLUSIVE if lacks_a_red_check(record):
+            return ", ".join(["Nothing was shown: nothing that was asked has an answer", *tail])
         case Status.INCONCLUSIVE:
             return ", ".join(["Not a pass", passed, *tail])
         case Status.PASSED:
@@ -174,9 +203,19 @@ def _to_do(record: RunRecord, failed: Sequence[Check], not_checked: Sequence[Not
         *(f"Mend {names}, then run: {command}" for command, names in _by_command(record, failed)),
         *(f"Find out why {names} gave no answer: {command}" for command, names in _by_command(record, unanswered)),
     ]
+    if not steps and record.status is Status.INCONCLUSIVE and record.checks:
+        steps = [_ask_for_more(record)]
     if not steps and record.status is not Status.PASSED:
         steps = [f"Run it again: {command_of(record)}"]
     return steps
+
+
+def _ask_for_more(record: RunRecord) -> str:
+    """What to do where all that was asked is left out, does not apply, or may be without an answer."""
+    asked = [check for check in record.checks if check.status is not CheckStatus.SKIPPED]
+    open_ = [check for check in asked if check.status in {CheckStatus.NOT_APPLICABLE, CheckStatus.INCONCLUSIVE}]
+    why = "; ".join(f"{check.id}: {check.reason}" for check in open_[:MOST_REASONS]) or "everything was left out"
+    return f"Running it again would show no more ({why}). Ask for more: {command_of(record, narrowed=False)}"
 
 
 def _by_command(record: RunRecord, checks: Sequence[Check]) -> list[tuple[str, str]]:

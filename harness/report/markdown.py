@@ -7,6 +7,8 @@ from harness.report.coverage import make_matrix
 from harness.report.digest import (
     MOST_FINDINGS,
     Digest,
+    accepted_findings,
+    count_findings,
     duration,
     figure,
     figure_name,
@@ -16,6 +18,7 @@ from harness.report.digest import (
     why_failed,
 )
 
+_ENTITY = re.compile(r"&(?=#?[A-Za-z0-9]+;)")
 _SPECIAL = re.compile(r"([\\`*_\[\]|~])")
 
 
@@ -60,7 +63,7 @@ def _sections(record: RunRecord) -> list[str]:
             "NOT CHECKED",
             [f"**{_text(each.check.title)}** ({each.why}): {_text(each.check.reason)}" for each in digest.not_checked],
         ),
-        _bullets("Waived", [f"**{_text(check.title)}**: {_text(check.reason)}" for check in digest.waived]),
+        _bullets("Waived", [_acceptance(check) for check in digest.accepting]),
         _parts(digest),
         _matrix(record),
         _checks(record),
@@ -75,7 +78,9 @@ def _join(sections: list[str]) -> str:
 
 def _text(text: str) -> str:
     """One line in which nothing is markup: neither Markdown nor HTML nor a table's edge."""
-    line = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("@", "&#64;")
+    # An ampersand that begins no entity is shown as it is: what is read without a viewer stays legible.
+    line = _ENTITY.sub("&amp;", " ".join(text.split()))
+    line = line.replace("<", "&lt;").replace(">", "&gt;").replace("@", "&#64;")
     return _SPECIAL.sub(r"\\\1", line)
 
 
@@ -92,6 +97,18 @@ def _failure(check: Check) -> str:
         lines.append(f"{severity}, {_text(found.rule)}: {_text(found.message)}{where} ({_text(found.fingerprint)})")
     if len(findings) > MOST_FINDINGS:
         lines.append(f"and {len(findings) - MOST_FINDINGS} more in report.html")
+    return "\n  - ".join(lines)
+
+
+def _acceptance(check: Check) -> str:
+    accepted = accepted_findings(check)
+    words = count_findings(len(accepted)) if accepted else check.reason
+    lines = [f"**{_text(check.title)}**: {_text(words)}"]
+    for found in accepted[:MOST_FINDINGS]:
+        where = f" at {_text(found.location)}" if found.location else ""
+        lines.append(f"{_text(found.rule)}{where} ({_text(found.fingerprint)}): {_text(found.accepted)}")
+    if len(accepted) > MOST_FINDINGS:
+        lines.append(f"and {len(accepted) - MOST_FINDINGS} more in report.html")
     return "\n  - ".join(lines)
 
 

@@ -14,8 +14,18 @@ from rich.text import Text
 
 from harness.edge import write_out
 from harness.progress import STYLES
-from harness.record import RECORD_NAME, Check, RunRecord
-from harness.report.digest import Digest, NotChecked, duration, make_digest, open_findings, severity_of, why_failed
+from harness.record import RECORD_NAME, Check, Finding, RunRecord
+from harness.report.digest import (
+    Digest,
+    NotChecked,
+    accepted_findings,
+    count_findings,
+    duration,
+    make_digest,
+    open_findings,
+    severity_of,
+    why_failed,
+)
 from harness.verdict import CheckStatus, PartStatus, Status
 
 MOST_ROWS = 40
@@ -100,12 +110,12 @@ def _print_details(console: Console, digest: Digest) -> None:
         _print_findings(console, check)
     if digest.not_checked:
         _print_not_checked(console, digest.not_checked)
-    if len(digest.waived) > MOST_WAIVED:
-        console.print(f"\nWaived: {len(digest.waived)} checks; the report gives each with its reason", style="bold")
-    elif digest.waived:
+    if len(digest.accepting) > MOST_WAIVED:
+        console.print(f"\nWaived: in {len(digest.accepting)} checks; the report gives each reason", style="bold")
+    elif digest.accepting:
         console.print("\nWaived", style="bold")
-        for check in digest.waived:
-            _print_entry(console, check, "", check.reason)
+        for check in digest.accepting:
+            _print_accepted(console, check)
     if digest.to_do:
         console.print("\nWhat to do", style="bold")
     for line in digest.to_do:
@@ -117,7 +127,9 @@ def _print_not_checked(console: Console, not_checked: Sequence[NotChecked]) -> N
     for alike in _alike(not_checked):
         first = alike[0]
         if len(alike) > MOST_ALIKE:
-            names = ", ".join(each.check.id for each in alike)
+            # What was left out on request is known to whoever asked: its number is enough, and the reports name it.
+            left_out = first.check.status is CheckStatus.SKIPPED
+            names = "the report names them" if left_out else ", ".join(each.check.id for each in alike)
             console.print(Padding(printable(f"{len(alike)} checks ({first.why})"), (0, 0, 0, 2)))
             console.print(Padding(printable(f"{first.check.reason}: {names}"), (0, 0, 0, 4)))
         else:
@@ -142,11 +154,26 @@ def _print_findings(console: Console, check: Check) -> None:
     """The worst findings of a check, and how many more there are."""
     findings = open_findings(check)
     for found in findings[:MOST_FINDINGS]:
-        place = " ".join(filter(None, (found.location, found.rule)))
-        console.print(Padding(printable(f"{severity_of(found, check):<8}  {place}"), (0, 0, 0, 6)))
+        console.print(Padding(printable(f"{severity_of(found, check):<8}  {_place(found)}"), (0, 0, 0, 6)))
         console.print(Padding(printable(found.message), (0, 0, 0, 8)))
     if len(findings) > MOST_FINDINGS:
         console.print(Padding(f"and {len(findings) - MOST_FINDINGS} more in the report", (0, 0, 0, 6)))
+
+
+def _print_accepted(console: Console, check: Check) -> None:
+    """What of a check does not count: each finding with its reason, or why the whole check is waived."""
+    accepted = accepted_findings(check)
+    _print_entry(console, check, "", count_findings(len(accepted)) if accepted else check.reason)
+    for found in accepted[:MOST_FINDINGS]:
+        console.print(Padding(printable(_place(found)), (0, 0, 0, 6)))
+        console.print(Padding(printable(found.accepted), (0, 0, 0, 8)))
+    if len(accepted) > MOST_FINDINGS:
+        console.print(Padding(f"and {len(accepted) - MOST_FINDINGS} more in the report", (0, 0, 0, 6)))
+
+
+def _place(found: Finding) -> str:
+    """Where a finding is, by what rule, and the fingerprint that a waiver of it names."""
+    return " ".join(filter(None, (found.location, found.rule, f"[{found.fingerprint}]")))
 
 
 def printable(text: str) -> Text:

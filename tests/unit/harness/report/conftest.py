@@ -146,6 +146,14 @@ RECORDS: dict[str, Callable[[], RunRecord]] = {
         one(CheckStatus.PASSED, "code"),
         one(CheckStatus.INCONCLUSIVE, "dark"),
     ),
+    "nothing applies": lambda: make_record(
+        one(CheckStatus.PASSED, "files"),
+        one(CheckStatus.NOT_APPLICABLE, "workflows", reason="there is no workflow"),
+        one(CheckStatus.SKIPPED, "code"),
+        kind="audit",
+        arguments={"command": ["audit", "--only", "workflows"]},
+    ),
+    "only waived": lambda: make_record(one(CheckStatus.WAIVED, "code"), one(CheckStatus.SKIPPED, "left")),
     "no target": lambda: make_record(
         one(CheckStatus.PASSED, "answers"), target=None, revision=Revision(commit=None, dirty=True)
     ),

@@ -9,15 +9,17 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+from pydantic import JsonValue
 
 from harness.categories import CATEGORIES
 from harness.record import RunRecord
 from harness.report import html, junit, markdown
 from harness.report.coverage import make_matrix
 from harness.report.digest import MOST_FINDINGS, make_digest, open_findings
+from harness.report.terminal import MOST_ALIKE, print_summary
 from harness.report.terminal import MOST_FINDINGS as SHOWN
-from harness.report.terminal import print_summary
 from harness.verdict import CheckStatus, Status
+from tests.unit.harness.report.conftest import make_record, one
 
 ARecord = Callable[[str], RunRecord]
 
@@ -141,12 +143,18 @@ def test_markdown_has_a_row_per_check_and_the_verdict(record: RunRecord) -> None
     assert ("## NOT CHECKED" in text) == bool(not_checked(record))
 
 
-def test_the_summary_names_every_check_that_failed_or_was_not_checked(record: RunRecord) -> None:
+def test_the_summary_names_every_check_that_failed_or_could_not_be_measured(record: RunRecord) -> None:
+    """What was left out on request is known to whoever asked: beyond a few its number is told, and reports name it."""
     text = summary(record)
     assert record.status.upper() in text
     assert ("NOT CHECKED" in text) == bool(not_checked(record))
-    for name in [*not_checked(record), *(check.id for check in record.checks if check.status is CheckStatus.FAILED)]:
+    left_out = [check.id for check in record.checks if check.status is CheckStatus.SKIPPED]
+    few = left_out if len(left_out) <= MOST_ALIKE else []
+    told = {CheckStatus.FAILED, CheckStatus.INCONCLUSIVE}
+    for name in [*few, *(check.id for check in record.checks if check.status in told)]:
         assert re.search(rf" {re.escape(name)}(: |,|\n)", text)
+    if left_out and not few:
+        assert f"{len(left_out)} checks (left out on request)" in text
     assert f"reports/{record.id}/report.html" in text
 
 
@@ -193,9 +201,56 @@ def test_findings_come_worst_first_and_accepted_ones_apart(a_record: ARecord) ->
 
 def test_the_summary_lists_the_worst_findings_and_counts_the_rest(a_record: ARecord) -> None:
     text = summary(a_record("an audit"))
-    assert "    8 findings\n      critical  a/worst.py:3 RULE\n        message worst\n      medium    a/m0.py:3" in text
+    worst = "      critical  a/worst.py:3 RULE [worst]\n        message worst\n      medium    a/m0.py:3 RULE [m0]\n"
+    assert f"    8 findings\n{worst}" in text
     assert text.count("        message ") == SHOWN
     assert f"      and {8 - SHOWN} more in the report\n" in text
+
+
+def test_what_is_accepted_is_told_each_with_its_fingerprint_and_reason_also_where_more_was_found(
+    a_record: ARecord,
+) -> None:
+    """A waiver must be seen where its check fails for something else as well."""
+    record = a_record("an audit")
+    told = summary(record).partition("\nWaived\n")[2].partition("\nWhat to do\n")[0]
+    assert told.splitlines() == [
+        "  code: Title of code",
+        "    1 finding",
+        "      a/known.py:3 RULE [known]",
+        "        known",
+        "  hosts: Title of hosts",
+        "    1 finding",
+        "      a/old.py:3 RULE [old]",
+        "        accepted by ops",
+    ]
+    bullets = markdown.render(record).partition("## Waived\n\n")[2].partition("\n\n")[0]
+    assert bullets.splitlines()[:2] == ["- **Title of code**: 1 finding", "  - RULE at a/known.py:3 (known): known"]
+
+
+def test_what_to_do_repeats_the_options_that_were_given(a_record: ARecord) -> None:
+    words: list[JsonValue] = ["audit", "--target", "staging", "--only", "code", "--baseline", "an old/record.json"]
+    record = a_record("an audit").model_copy(update={"arguments": {"command": words, "target": "staging"}})
+    again = "./inv audit --target staging --only code --baseline 'an old/record.json'"
+    assert make_digest(record).to_do == (
+        f"Mend code, then run: {again}",
+        f"Find out why dependencies gave no answer: {again}",
+    )
+
+
+def test_where_nothing_that_was_asked_applies_it_says_why_and_what_to_ask(a_record: ARecord) -> None:
+    record = a_record("nothing applies")
+    assert record.status is Status.INCONCLUSIVE
+    digest = make_digest(record)
+    assert digest.headline == "Nothing was shown: nothing that was asked has an answer, 1 NOT CHECKED"
+    assert digest.to_do == (
+        "Running it again would show no more (workflows: there is no workflow). Ask for more: ./inv audit",
+    )
+
+
+def test_an_ampersand_is_legible_without_a_viewer_and_no_entity_in_one(a_record: ARecord) -> None:
+    check = one(CheckStatus.SKIPPED, "left", reason="this & that, a&b; &amp; and &#64;")
+    text = markdown.render(make_record(check))
+    assert r"this & that, a&amp;b; &amp;amp; and &amp;#64;" in text
 
 
 def test_the_matrix_has_every_category_and_what_its_checks_say(a_record: ARecord) -> None:

@@ -311,13 +311,27 @@ def test_what_the_baseline_had_found_already_does_not_fail(job: Job) -> None:
     assert again(finds("old"), baseline=later.record) == 0
 
 
-def test_what_is_new_since_the_baseline_fails_and_alone_is_listed(job: Job) -> None:
+def test_what_is_new_since_the_baseline_fails_and_what_is_known_is_told_apart(job: Job) -> None:
     assert job(finds("old")) == 1
     later = Job(job.reports.with_name("later"))
     assert later(finds("old", "new"), baseline=job.record) == 1
     assert "new is bad" in later.stdout.getvalue()
     assert "old is bad" not in later.stdout.getvalue()
-    assert "1 finding\n      high      new\n" in later.stdout.getvalue()
+    (old, new) = later.record.checks[1].findings
+    failed, _, waived = later.stdout.getvalue().partition("\nWaived\n")
+    assert f"1 finding\n      high      new [{new.fingerprint}]\n" in failed
+    assert f"      old [{old.fingerprint}]\n        known: " in waived
+
+
+def test_a_run_in_which_all_was_known_already_passes_where_nothing_else_was_asked(job: Job) -> None:
+    def alone(run: Run) -> None:
+        with run.check("b", "B") as check:
+            check.find("old", "old is bad")
+        run.skip("c", "C", "left out")
+
+    assert job(alone) == 1
+    later = Job(job.reports.with_name("later"))
+    assert later(alone, baseline=job.record) == 0
 
 
 def test_what_failed_for_something_else_fails_in_spite_of_the_baseline(job: Job) -> None:
