@@ -92,16 +92,16 @@ class AnsibleLint:
 
     leave_out: Sequence[str] = ()
     name: str = "playbooks"
-    title: str = "ansible-lint finds nothing dangerous in playbooks and roles"
+    title: str = "ansible-lint finds nothing dangerous in the playbooks and roles"
     program: str = "ansible-lint"
     environment: str = "audit-ansible"
     categories: tuple[str, ...] = ("A02:2025",)
 
     def prepare(self, scene: Scene, stack: ExitStack) -> Task:  # noqa: ARG002 -- nothing must run meanwhile
         """See `Scanner`. Exceptions stand in waivers.toml alone: no comment and no configuration counts."""
-        texts = files_of(PLAYBOOKS, scene, self.leave_out)
+        given = files_of(PLAYBOOKS, scene, self.leave_out)
         project = scene.scratch / "project"
-        _copy(scene, texts, project)
+        copies = _copy(scene, given.texts, project)
         configuration, ignored = scene.scratch / "configuration.yml", scene.scratch / "ignored.txt"
         configuration.write_text(CONFIGURATION, encoding="utf-8")
         ignored.write_text("", encoding="utf-8")
@@ -112,21 +112,25 @@ class AnsibleLint:
             arguments=(
                 *("--offline", "--nocolor", "--format", "json", "--config-file", str(configuration)),
                 *("--ignore-file", str(ignored), "--project-dir", str(project)),
-                *("--", *texts, CANARY_NAME),
+                *("--", *copies, CANARY_NAME),
             ),
             directory=project,
-            judge=lambda output: judge(output, list(texts)),
+            judge=lambda output: judge(output, copies),
             # It calls ansible-playbook by its name.
             settings={
                 "HOME": str(home),
                 "ANSIBLE_HOME": str(home / "ansible"),
                 "PATH": f"{programs}:{scene.environ.get('PATH', '')}",
             },
+            left_out=given.left_out,
         )
 
 
-def judge(output: Output, files: Sequence[str]) -> Judgement:
-    """What ansible-lint's issues in the `files` come to; a doubt where one could not be loaded."""
+def judge(output: Output, copies: Mapping[str, str]) -> Judgement:
+    """What ansible-lint's issues in the `copies` come to, by whose names it has the originals' paths.
+
+    A doubt where one could not be loaded.
+    """
     require_exit(output, (0, 2))
     results = parse(ISSUES, output)
     counted = _PROCESSED.search(output.stderr)
@@ -135,10 +139,10 @@ def judge(output: Output, files: Sequence[str]) -> Judgement:
     processed, encountered = int(counted[1]), int(counted[2])
     doubt = ""
     if broken := [each for each in results if each.rule in UNEXAMINED]:
-        place = f"{broken[0].location.path}:{broken[0].location.line}"
+        place = f"{copies.get(broken[0].location.path, broken[0].location.path)}:{broken[0].location.line}"
         doubt = f"{place} could not be examined: {broken[0].description.rstrip('.')}"
-    elif processed < encountered or processed < len(files) + 1:
-        doubt = f"{processed} of {max(encountered, len(files) + 1)} files were examined"
+    elif processed < encountered or processed < len(copies) + 1:
+        doubt = f"{processed} of {max(encountered, len(copies) + 1)} files were examined"
     return Judgement(
         findings=tuple(
             Found(
@@ -146,24 +150,33 @@ def judge(output: Output, files: Sequence[str]) -> Judgement:
                 rule_class=f"ansible-lint {each.check_name}",
                 severity=Severity.MEDIUM if each.rule in DANGEROUS else Severity.LOW,
                 message=each.description.rstrip("."),
-                path=each.location.path,
+                path=copies.get(each.location.path, each.location.path),
                 line=each.location.line,
                 references=(each.url,) if each.url else (),
             )
             for each in results
             if each.location.path != CANARY_NAME and each.rule not in UNEXAMINED
         ),
-        examined=len(files),
+        examined=len(copies),
         canary_seen=any(each.location.path == CANARY_NAME and each.rule == CANARY_RULE for each in results),
-        evidence=(f"{len(files)} files of playbooks and roles",),
+        evidence=(f"{len(copies)} files of playbooks and roles",),
         doubt=doubt,
     )
 
 
-def _copy(scene: Scene, texts: Mapping[str, str], project: Path) -> None:
-    """All of the repository's files, because playbooks name others; those examined without what silences."""
+def _copy(scene: Scene, texts: Mapping[str, str], project: Path) -> dict[str, str]:
+    """All of the repository's files, because playbooks name others; those examined without what silences.
+
+    Returns the paths of these by the names of their copies, whose endings are such as ansible-lint knows them by.
+    """
+    copies = {}
     for path in scene.files:
-        copy = project / path
+        name = path
+        if path in texts:
+            stem, dot, ending = path.rpartition(".")
+            name = f"{stem}{dot}{ending.lower()}"
+            copies[name] = path
+        copy = project / name
         copy.parent.mkdir(parents=True, exist_ok=True)
         try:
             content = (scene.repository / path).read_bytes()
@@ -173,3 +186,4 @@ def _copy(scene: Scene, texts: Mapping[str, str], project: Path) -> None:
     planted = project / CANARY_NAME
     planted.parent.mkdir(parents=True, exist_ok=True)
     planted.write_text(CANARY, encoding="utf-8")
+    return copies

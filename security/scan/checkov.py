@@ -8,6 +8,9 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import TypeAdapter
 
 from harness.verdict import Severity
 from security.findings import Found
@@ -64,25 +67,36 @@ class Report(Reply):
     results: Results
 
 
+class Nothing(Reply):
+    """What checkov prints instead where it could read none of the files."""
+
+    passed: Literal[0]
+    failed: Literal[0]
+    resource_count: Literal[0]
+
+
+REPORT: TypeAdapter[Report | Nothing] = TypeAdapter(Report | Nothing)
+
+
 @dataclass(frozen=True)
 class Checkov:
     """The scanner of manifests; paths below `leave_out` are not its business."""
 
     leave_out: Sequence[str] = ()
     name: str = "manifests"
-    title: str = "checkov finds nothing dangerous in a manifest of Kubernetes"
+    title: str = "checkov finds nothing dangerous in the manifests of Kubernetes"
     program: str = "checkov"
     environment: str = "audit-kubernetes"
     categories: tuple[str, ...] = ("A02:2025",)
 
     def prepare(self, scene: Scene, stack: ExitStack) -> Task:  # noqa: ARG002 -- nothing must run meanwhile
         """See `Scanner`. Exceptions stand in waivers.toml alone: no annotation and no configuration counts."""
-        texts = files_of(MANIFESTS, scene, self.leave_out)
-        heard = {path: SILENCING.sub("planted", text) for path, text in texts.items()}
+        given = files_of(MANIFESTS, scene, self.leave_out)
+        heard = {_name(path): SILENCING.sub("planted", _as_yaml(path, text)) for path, text in given.texts.items()}
         planted = plant_below(scene.scratch, heard, CANARY)
         home = scene.scratch / "home"
         home.mkdir()
-        copies = {str(copy): (path, line) for path, (copy, line) in zip(texts, planted.items(), strict=True)}
+        copies = {str(copy): (path, line) for path, (copy, line) in zip(given.texts, planted.items(), strict=True)}
         return Task(
             arguments=(
                 *("--skip-download", "--framework", "kubernetes", "--compact", "--output", "json"),
@@ -92,6 +106,7 @@ class Checkov:
             judge=lambda output: judge(output, copies),
             # It would ask the package index for a later version of itself.
             settings={"HOME": str(home), "CKV_SKIP_PACKAGE_UPDATE_CHECK": "1"},
+            left_out=given.left_out,
         )
 
 
@@ -101,7 +116,10 @@ def judge(output: Output, copies: Mapping[str, tuple[str, int]]) -> Judgement:
     `copies` has the original's path and the line on which the canary begins.
     """
     require_exit(output, (0, 1))
-    results = parse(Report, output).results
+    report = parse(REPORT, output)
+    if isinstance(report, Nothing):
+        return _examined_nothing([path for path, _ in copies.values()])
+    results = report.results
     named = [each for each in results.failed_checks if each.file_abs_path in copies]
     seen = {
         each.file_abs_path
@@ -125,10 +143,30 @@ def judge(output: Output, copies: Mapping[str, tuple[str, int]]) -> Judgement:
         examined=len(seen),
         canary_seen=bool(seen),
         evidence=(f"{len(copies)} manifests",),
-        doubt=f"{len(missed)} of {len(copies)} files were not examined to their end, {missed[0]} among them"
-        if missed
-        else "",
+        doubt=_doubt(missed, len(copies)) if missed else "",
     )
+
+
+def _examined_nothing(paths: Sequence[str]) -> Judgement:
+    evidence = (f"{len(paths)} manifests",)
+    return Judgement((), examined=0, canary_seen=False, evidence=evidence, doubt=_doubt(paths, len(paths)))
+
+
+def _doubt(missed: Sequence[str], count: int) -> str:
+    return (
+        f"{len(missed)} of {count} files were not examined to their end, {missed[0]} among them: of a template, what "
+        "it renders can be"
+    )
+
+
+def _name(path: str) -> str:
+    """The name of a copy, by whose ending checkov takes it for YAML."""
+    return path if path.endswith((".yaml", ".yml")) else f"{path}.planted.yaml"
+
+
+def _as_yaml(path: str, text: str) -> str:
+    """JSON is YAML, save that it may be indented by tabs, which no string of it holds. Lines stay where they are."""
+    return text.replace("\t", " ") if path.lower().endswith(".json") else text
 
 
 def _severity(rule: str) -> Severity:

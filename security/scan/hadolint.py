@@ -42,18 +42,18 @@ class Hadolint:
 
     leave_out: Sequence[str] = ()
     name: str = "dockerfiles"
-    title: str = "hadolint finds nothing dangerous in a Dockerfile"
+    title: str = "hadolint finds nothing dangerous in the Dockerfiles"
     program: str = "hadolint"
     environment: str = ENVIRONMENT
     categories: tuple[str, ...] = ("A02:2025", "A03:2025")
 
     def prepare(self, scene: Scene, stack: ExitStack) -> Task:  # noqa: ARG002 -- nothing must run meanwhile
         """See `Scanner`. Exceptions stand in waivers.toml alone: no comment and no configuration counts."""
-        texts = files_of(DOCKERFILES, scene, self.leave_out)
-        planted = plant_below(scene.scratch, texts, CANARY)
+        given = files_of(DOCKERFILES, scene, self.leave_out)
+        planted = plant_below(scene.scratch, given.texts, CANARY)
         nothing = scene.scratch / "no-configuration.yaml"
         nothing.write_text("{}\n", encoding="utf-8")
-        originals = {f"./{path}": path for path in texts}
+        originals = {f"./{path}": path for path in given.texts}
         return Task(
             arguments=(
                 *("--config", str(nothing), "--disable-ignore-pragma", "--no-color", "--no-fail", "--format", "json"),
@@ -61,6 +61,7 @@ class Hadolint:
             ),
             directory=scene.repository,
             judge=lambda output: judge(output, originals, {str(copy): line for copy, line in planted.items()}),
+            left_out=given.left_out,
         )
 
 

@@ -130,10 +130,13 @@ def _prepare(scanner: Scanner, scene: Scene, stack: ExitStack) -> _Prepared:
 
 def _start(prepared: _Prepared, scene: Scene, stack: ExitStack) -> _Scan:
     task = prepared.task
+    # What it leaves behind is gone with the rest.
+    temporary = prepared.scratch / "temporary"
+    temporary.mkdir()
     command = Command(
         prepared.scanner.name,
         (str(prepared.program), *task.arguments),
-        child_environment(task.settings, scene.environ),
+        child_environment({"TMPDIR": str(temporary), **task.settings}, scene.environ),
         task.directory,
     )
     # Not among the logs of the run: outputs repeat source lines, and with them what is secret.
@@ -156,7 +159,8 @@ def _judgement(each: _Scan, seconds: float) -> Judgement:
     if exit_code is None:
         raise Inconclusive(f"{each.scanner.program} did not finish within {seconds:g} s")
     stdout, stderr = (path.read_text("utf-8", errors="replace") for path in (each.child.stdout, each.child.stderr))
-    return each.task.judge(Output(exit_code, stdout, stderr))
+    judgement = each.task.judge(Output(exit_code, stdout, stderr))
+    return replace(judgement, evidence=(*judgement.evidence, *each.task.left_out))
 
 
 def _why_not(scanner: Scanner, judgement: Judgement) -> str:

@@ -91,7 +91,7 @@ class Task:
     """A scan that can be started. `judge` raises Inconclusive where the output is no evidence.
 
     `executable` is what is run where that is not the scanner's own program: the interpreter of a module of ours, or
-    the whole path of a program of the machine.
+    the whole path of a program of the machine. `left_out` is evidence too: what of its kind it is not given, and why.
     """
 
     arguments: Sequence[str]
@@ -99,6 +99,7 @@ class Task:
     judge: Callable[[Output], Judgement]
     settings: Mapping[str, str] = field(default_factory=dict)
     executable: str = ""
+    left_out: Sequence[str] = ()
 
 
 class Scanner(Protocol):

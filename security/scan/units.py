@@ -111,7 +111,8 @@ class Units:
 
     def prepare(self, scene: Scene, stack: ExitStack) -> Task:  # noqa: ARG002 -- nothing must run meanwhile
         """See `Scanner`. The machine's own units and drop-ins do not count."""
-        units, alone = gather(files_of(SERVICES, scene, self.leave_out))
+        found = files_of(SERVICES, scene, self.leave_out)
+        units, alone = gather(found.texts)
         if not units:
             raise NothingOfItsKindError(f"there are drop-ins in the repository, and no {SERVICES.noun}")
         program = shutil.which(self.program, path=scene.environ.get("PATH", ""))
@@ -137,6 +138,7 @@ class Units:
             # Empty, not unset: the machine's own units are not looked through.
             settings={"SYSTEMD_UNIT_PATH": "", "SYSTEMD_COLORS": "0", "SYSTEMD_EMOJI": "0", "LC_ALL": "C.UTF-8"},
             executable=program,
+            left_out=found.left_out,
         )
 
 

@@ -114,14 +114,15 @@ class Zizmor:
 
     leave_out: Sequence[str] = ()
     name: str = "workflows"
-    title: str = "zizmor finds nothing dangerous in a workflow of GitHub"
+    title: str = "zizmor finds nothing dangerous in the workflows and actions of GitHub"
     program: str = "zizmor"
     environment: str = ENVIRONMENT
     categories: tuple[str, ...] = ("A03:2025", "A08:2025")
 
     def prepare(self, scene: Scene, stack: ExitStack) -> Task:  # noqa: ARG002 -- nothing must run meanwhile
         """See `Scanner`. Exceptions stand in waivers.toml alone: no comment and no configuration counts."""
-        files = list(files_of(WORKFLOWS, scene, self.leave_out))
+        given = files_of(WORKFLOWS, scene, self.leave_out)
+        files = list(given.texts)
         canary = scene.scratch / ".github" / "workflows" / "planted.yml"
         canary.parent.mkdir(parents=True)
         canary.write_text(CANARY, encoding="utf-8")
@@ -133,6 +134,7 @@ class Zizmor:
             directory=scene.repository,
             judge=lambda output: judge(output, files, str(canary)),
             settings={"ZIZMOR_CACHE_DIR": str(scene.scratch / "cache")},
+            left_out=given.left_out,
         )
 
 

@@ -1,5 +1,6 @@
 """bandit, really run: it fires, it stays quiet, and what keeps it from looking is never a pass."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -52,6 +53,7 @@ def test_what_is_left_out_is_not_examined(scan_project: Scan, project: Path) -> 
     judgement = scan_project(Bandit(leave_out=("tests",))).judgement
     assert judgement is not None
     assert judgement.examined == 1
+    assert "left out, because samples stand there: 1 below tests" in judgement.evidence
 
 
 def test_without_any_python_file_it_is_inconclusive(scan_project: Scan, project: Path) -> None:
@@ -99,3 +101,25 @@ def test_output_that_is_no_evidence_is_inconclusive(
     outcome = scan_project(Bandit(), stand_in=stand_in("bandit", script), seconds=1)
     assert outcome.judgement is None
     assert reason in str(outcome.error)
+
+
+def test_cells_of_notebooks_are_examined_each_line_at_its_place(scan_project: Scan, project: Path) -> None:
+    source = ["%matplotlib inline\n", "import subprocess\n", "subprocess.call(words, shell=True)\n"]
+    cells = [{"cell_type": "markdown", "source": ["# A sum\n"]}, {"cell_type": "code", "source": source}]
+    text = json.dumps({"cells": cells, "metadata": {}, "nbformat": 4}, indent=1)
+    (project / "sums.ipynb").write_text(text)
+    (project / "broken.ipynb").write_text("{")
+    outcome = scan_project(Bandit())
+    line = 1 + next(number for number, each in enumerate(text.split("\n")) if "shell=True" in each)
+    assert outcome.judgement is not None
+    assert ("B602", f"sums.ipynb:{line}") in {(each.rule, each.location) for each in outcome.judgement.findings}
+    assert outcome.judgement.examined == 2
+    assert trouble(outcome) == "broken.ipynb could not be examined: it is no notebook of format 4"
+
+
+def test_what_a_scanner_leaves_among_temporary_files_goes_with_the_scratch_folder(
+    scan_project: Scan, stand_in: StandIn, tmp_path: Path
+) -> None:
+    scan_project(Bandit(), stand_in=stand_in("bandit", 'echo left > "$TMPDIR/left.tmp"'))
+    (left,) = tmp_path.rglob("left.tmp")
+    assert left.relative_to(tmp_path).parts[0] == "scratch-0"
