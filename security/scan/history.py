@@ -1,4 +1,4 @@
-"""Secrets that were committed and removed again: whoever has a clone has them still.
+"""Secrets that were ever committed: whoever has a clone has them still, whatever was removed since.
 
 The detectors of tokens of a known shape (not those that guess) go over every line that a commit of what is checked
 out, tagged or known of a remote has added, its message and its files' names. In the same run a key is planted, and
@@ -32,10 +32,15 @@ from security.scan.scanner import (
 SEARCH = Path(__file__).with_name("history_search.py")
 LARGEST = 64_000_000
 """How many characters that may hold a token are searched, the newest commits first: a minute's work."""
+MESSAGE, NAME = "(its message)", "(a file's name)"
+"""What `history_search` has for a path, where a token is in neither."""
 PLANTED = "planted.txt"
 GIT_SECONDS = 60
 AT_HOME = ("refs/heads/*", "refs/stash")
-"""What has not left this clone, and need not ever: other branches than the one in the work tree."""
+"""What has not left this clone, and need not ever: other branches than the one in the work tree.
+
+What only they lead to is counted, not searched: whether this may ship must not depend on what else somebody tries out.
+"""
 
 
 class Token(Reply):
@@ -73,7 +78,7 @@ class History:
     """The scanner of what was ever committed."""
 
     name: str = "history"
-    title: str = "No token of a known shape was committed and removed again"
+    title: str = "No token of a known shape was ever committed, but for those that `secrets` tells of"
     program: str = "git"
     environment: str = ENVIRONMENT
     categories: tuple[str, ...] = ("A04:2025", "A07:2025")
@@ -85,6 +90,10 @@ class History:
         tips = git("rev-list", "--no-walk", "--single-worktree", *excluded, "--all").split()
         if not tips:
             raise NothingOfItsKindError("nothing was committed yet")
+        beyond = git(
+            *("rev-list", "--count", "--single-worktree", "--all", "--stdin"),
+            given="".join(f"^{tip}\n" for tip in tips),
+        )
         shallow = git("rev-parse", "--is-shallow-repository") == "true"
         planted = plant(git, scene.scratch / "planted.git", tips)
         if shallow:
@@ -99,6 +108,9 @@ class History:
             judge=lambda output: judge(output, planted.commit, shallow=shallow),
             settings=git.environment,
             executable="python",
+            left_out=()
+            if beyond == "0"
+            else (f"not searched: {beyond} commits that only other branches of this clone, or its stash, lead to",),
         )
 
 
@@ -160,7 +172,9 @@ def judge(output: Output, planted: str, *, shallow: bool) -> Judgement:
         doubt = f"the history is too long: only its newest {commits} commits were searched"
     evidence = [f"{commits} commits with {report.lines} added lines, with {report.detectors} detectors"]
     if report.still_there:
-        evidence.append(f"{report.still_there} tokens are in their files still, for the check `secrets` to tell of")
+        evidence.append(
+            f"{report.still_there} tokens are in their files or names still, for the check `secrets` to tell of"
+        )
     return Judgement(
         findings=tuple(_found(each) for each in report.tokens if each.commit != planted),
         examined=commits,
@@ -171,11 +185,17 @@ def judge(output: Output, planted: str, *, shallow: bool) -> Judgement:
 
 
 def _found(token: Token) -> Found:
+    commit = token.commit[:12]
+    # Whether another branch or file has it yet is not known, and changes nothing.
+    where = {
+        MESSAGE: f"in the message of commit {commit}",
+        NAME: f"in a file's name, in commit {commit}",
+    }.get(token.path, f"added by commit {commit}, and not in that file as it is checked out")
     return Found(
         rule=token.kind,
         rule_class="secret in the history",
         severity=Severity.HIGH,
-        message=f"{token.kind}, added by commit {token.commit[:12]} and removed since: it is to be revoked",
+        message=f"{token.kind} {where}: revoke it, or waive this fingerprint where nobody can use it",
         path=token.path,
         line=0,
         # Of this commit alone: a waiver of it lets no later one pass.

@@ -59,7 +59,7 @@ def added_lines(log: Iterable[bytes]) -> Iterator[Line]:
         if line.startswith("commit "):
             commit, path, parents = line[7:], MESSAGE, 0
         elif line.startswith("diff --"):
-            path, parents = line.partition(" ")[2], 0
+            path, parents = named(line), 0
             # The name itself; an empty file shows no more than that.
             yield commit, path, path
         elif line.startswith("+++ ") and not parents:
@@ -70,6 +70,14 @@ def added_lines(log: Iterable[bytes]) -> Iterator[Line]:
             yield commit, path, line[parents:]
         elif path == MESSAGE and line.startswith("    "):
             yield commit, path, line[4:]
+
+
+def named(header: str) -> str:
+    """The path in the first line of a diff, in which it stands twice; once in that of a merge."""
+    kind, _, rest = header.removeprefix("diff ").partition(" ")
+    if kind != "--git":
+        return rest
+    return rest[: len(rest) // 2].removeprefix('"').removesuffix('"').removeprefix("a/")
 
 
 def parts_of(text: str) -> Iterator[str]:
@@ -129,10 +137,10 @@ def search(log: Iterable[bytes], work_tree: Path, largest: int) -> dict[str, obj
 
 
 def holds(work_tree: Path, path: str, token: str) -> bool:
-    """Whether a file of the work tree has the token still."""
+    """Whether a file of the work tree has the token still, in it or in its name."""
     file = work_tree / path
     try:
-        return file.is_file() and token.encode() in file.read_bytes()
+        return file.is_file() and (token in path or token.encode() in file.read_bytes())
     except (OSError, ValueError):
         return False
 

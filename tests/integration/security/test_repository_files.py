@@ -127,7 +127,9 @@ def test_history_tells_of_what_was_removed_from_files_names_messages_and_merges(
     git(repository, "commit", "--quiet", "-m", "no name")
     git(repository, "checkout", "--quiet", main)
     (repository / "README.md").write_text(f"{token.format(5)}\n")
-    git(repository, "commit", "--quiet", "-am", "still there")
+    (repository / f"{token.format(7)} of old.md").write_text("still named so\n")
+    git(repository, "add", "-A")
+    git(repository, "commit", "--quiet", "-m", "still there")
     git(repository, "merge", "--quiet", "--no-commit", "--no-ff", "side")
     (repository / "settings.yaml").write_text(f"key: {token.format(4)}\n")
     git(repository, "commit", "--quiet", "-am", "merged")
@@ -143,7 +145,15 @@ def test_history_tells_of_what_was_removed_from_files_names_messages_and_merges(
     assert outcome.judgement is not None
     places = {each.path for each in outcome.judgement.findings}
     assert places == {"data.bin", "(its message)", "(a file's name)", "settings.yaml"}
-    assert outcome.judgement.evidence[1].startswith("1 tokens are in their files still")
+    assert outcome.judgement.evidence[1].startswith("2 tokens are in their files or names still")
+    assert outcome.judgement.evidence[2].startswith("not searched: 1 commits that only other branches of this clone")
+    first = git(repository, "rev-list", "HEAD", "--", "data.bin").split()[-1][:12]
+    said = {each.path: each.message for each in outcome.judgement.findings}
+    assert (
+        f"added by commit {first}, and not in that file as it is checked out: revoke it, or waive" in said["data.bin"]
+    )
+    assert "in the message of commit" in said["(its message)"]
+    assert "in a file's name, in commit" in said["(a file's name)"]
     assert "aB3dE6gH9j" not in repr(outcome)
 
 
