@@ -7,7 +7,6 @@ are long enough for a token. Nothing that it finds is repeated: not by us, and i
 """
 
 import base64
-import hashlib
 import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,6 +18,7 @@ from harness.errors import Inconclusive
 from harness.record import fingerprint
 from harness.verdict import Severity
 from security.findings import Found
+from security.scan.masked_names import digest, masked
 from security.scan.scanner import ENVIRONMENT, Judgement, Output, Reply, Scene, Task, parse, require_exit
 
 SHAPES = Path(__file__).with_name("secret_shapes.py")
@@ -62,6 +62,10 @@ class Report(Reply):
 
     results: dict[str, list[Secret]]
     plugins_used: list[dict[str, object]]
+
+    def of(self, copy: str) -> list[Secret]:
+        """What was found in one copy."""
+        return self.results.get(copy, [])
 
 
 @dataclass(frozen=True)
@@ -162,7 +166,7 @@ def judge(output: Output, plant: Plant, samples: Sequence[str]) -> Judgement:
     """What detect-secrets' results on the copies come to; a doubt where one was not examined."""
     require_exit(output, (0,))
     report = parse(Report, output)
-    planted = hashlib.sha1(plant.key.encode(), usedforsecurity=False).hexdigest()
+    planted = digest(plant.key)
     seen = {
         path
         for path, found in report.results.items()
@@ -175,18 +179,24 @@ def judge(output: Output, plant: Plant, samples: Sequence[str]) -> Judgement:
     elif plant.too_large:
         doubt = f"{plant.too_large[0]} holds more than can be examined ({LARGEST:_} bytes of words)".replace("_", " ")
     originals = {**plant.marked, **plant.plain}
+    # The same file is read in two ways, of which the second may place what the first has found elsewhere.
+    by_line = {(plant.marked[copy], each.hashed_secret) for copy in plant.marked for each in report.of(copy)}
+    names = _masked_names(report, plant, planted)
     findings = [
-        _found(each, originals[copy])
+        _found(each, names.get(originals[copy], originals[copy]))
         for copy, found in report.results.items()
         for each in found
-        if copy in originals and each.hashed_secret != planted and not _is_sample(each, originals[copy], samples)
+        if copy in originals
+        and each.hashed_secret != planted
+        and not (copy in plant.plain and (plant.plain[copy], each.hashed_secret) in by_line)
+        and not _is_sample(each, originals[copy], samples)
     ]
-    findings += _found_by_shape(report, plant, planted)
+    findings += _found_by_shape(report, plant, planted, names)
     evidence = [f"{len(plant.marked)} text files, with {len(report.plugins_used)} detectors"]
     if plant.words:
         evidence.append(
             f"no text, or larger than {LARGEST // 1_000_000} MB, so searched for tokens of a known shape alone: "
-            f"{', '.join(plant.words.values())}"
+            f"{', '.join(names.get(path, path) for path in plant.words.values())}"
         )
     return Judgement(
         tuple(findings),
@@ -197,23 +207,28 @@ def judge(output: Output, plant: Plant, samples: Sequence[str]) -> Judgement:
     )
 
 
-def _found_by_shape(report: Report, plant: Plant, planted: str) -> list[Found]:
+def _found_by_shape(report: Report, plant: Plant, planted: str, names: Mapping[str, str]) -> list[Found]:
     """The tokens in what is no text, and in names; guesses say nothing there, and neither do lines."""
-    by_shape = {
-        copy: [each for each in found if each.hashed_secret != planted and each.type not in GUESSES]
-        for copy, found in report.results.items()
-    }
-    in_words = [_found(each, path) for copy, path in plant.words.items() for each in by_shape.get(copy, ())]
-    in_names = [_in_name(each, plant.names[each.line_number - 1]) for each in by_shape.get(NAMES, ())]
-    return [replace(each, line=0) for each in (*in_words, *in_names)]
+    found = []
+    for copy, path in (*plant.words.items(), (NAMES, "")):
+        for each in report.of(copy):
+            if each.hashed_secret != planted and each.type not in GUESSES:
+                own = path or plant.names[each.line_number - 1]
+                told = _found(each, names.get(own, own))
+                # One of each token in a file: there is no line that would tell them apart.
+                subject = fingerprint("secret", own, each.hashed_secret)
+                message = told.message if path else f"{told.message}, in the file's name"
+                found.append(replace(told, message=message, line=0, subject=subject))
+    return found
 
 
-def _in_name(secret: Secret, path: str) -> Found:
-    """Told by its folder: the name is the secret."""
-    folder = path.rpartition("/")[0]
-    return replace(
-        _found(secret, f"{folder}/(a name)" if folder else "(a name)"), subject=fingerprint(secret.type, path)
-    )
+def _masked_names(report: Report, plant: Plant, planted: str) -> dict[str, str]:
+    """How the files are told of whose names hold a secret."""
+    held: dict[str, set[str]] = {}
+    for each in report.of(NAMES):
+        if each.hashed_secret != planted and each.type not in GUESSES:
+            held.setdefault(plant.names[each.line_number - 1], set()).add(each.hashed_secret)
+    return {path: masked(path, hashes) for path, hashes in held.items()}
 
 
 def _text(content: bytes) -> str | None:

@@ -20,45 +20,40 @@ _CANDIDATE = re.compile(
 _PLACEHOLDER = re.compile(r"(?i)your[-_ ]")
 
 
-def _detector(name: str, kind: str, *shapes: str) -> type:
+def _detector(kind: str, *shapes: str) -> type:
     """A detector whose findings are of this kind: text of one of the shapes, with no letter or digit before it."""
     patterns = tuple(re.compile(rf"(?<![A-Za-z0-9]){shape}") for shape in shapes)
+    name = "".join(word.capitalize() for word in kind.split())
     return type(name, (RegexBasedDetector,), {"secret_type": kind, "denylist": patterns})
 
 
 # server/tenancy/keys.py makes them.
-QuartermasterKey = _detector(
-    "QuartermasterKey", "Quartermaster tenant key", r"qm_[a-z2-7]{16}\.[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])"
-)
+QuartermasterKey = _detector("Quartermaster tenant key", r"qm_[a-z2-7]{16}\.[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])")
 # Under a passphrase: better than none, and still not for a repository.
-EncryptedPrivateKey = _detector("EncryptedPrivateKey", "Encrypted private key", "BEGIN ENCRYPTED" + " PRIVATE KEY")
-# Services that write in front what it is, in shapes that detect-secrets' own detectors do not know.
-ModernToken = _detector(
-    "ModernToken",
-    "Token of a known service",
-    r"github_pat_[A-Za-z0-9]{22}_[A-Za-z0-9]{59}",
-    r"gl(?:pat|ptt|rt|cbt|dt|ft|soat|agent|oas|imt)-[A-Za-z0-9_-]{20,}",
-    r"sk-ant-[a-z0-9]+-[A-Za-z0-9_-]{80,}",
-    r"sk-(?:proj|svcacct|admin)-[A-Za-z0-9_-]{40,}",
-    r"hf_[A-Za-z]{34}",
-    r"npm_[A-Za-z0-9]{36}",
-    r"dckr_(?:pat|oat)_[A-Za-z0-9_-]{27,}",
-    r"AIza[A-Za-z0-9_-]{35}",
-    r"GOCSPX-[A-Za-z0-9_-]{28}",
-    r"xapp-\d-[A-Z0-9]+-\d+-[a-f0-9]{64}",
-    r"(?:sk|rk)_(?:live|test)_[A-Za-z0-9]{24,}",
-    r"whsec_[A-Za-z0-9+/=]{32,}",
-    r"shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}",
-    r"do[opr]_v1_[a-f0-9]{64}",
-    r"dapi[a-f0-9]{32}(?![a-f0-9])",
-    r"glsa_[A-Za-z0-9]{32}_[a-f0-9]{8}",
-    r"hv[sbr]\.[A-Za-z0-9_-]{24,}",
-    r"lin_api_[A-Za-z0-9]{40}",
-    r"ntn_[A-Za-z0-9]{46}",
-    r"sntry[su]_[A-Za-z0-9+/=_-]{40,}",
-    r"tskey-(?:auth|api|client)-[A-Za-z0-9]+-[A-Za-z0-9]{20,}",
-    r"AGE-SECRET-KEY-1[A-Z0-9]{58}",
-)
+EncryptedPrivateKey = _detector("Encrypted private key", "BEGIN ENCRYPTED" + " PRIVATE KEY")
+# Services that write in front what it is, in shapes that detect-secrets' own detectors do not know. One each: who reads
+# of a finding must know where to revoke it.
+GitHub = _detector("Fine-grained token of GitHub", r"github_pat_[A-Za-z0-9]{22}_[A-Za-z0-9]{59}")
+GitLab = _detector("Access token of GitLab", r"gl(?:pat|ptt|rt|cbt|dt|ft|soat|agent|oas|imt)-[A-Za-z0-9_-]{20,}")
+Anthropic = _detector("Key of Anthropic", r"sk-ant-[a-z0-9]+-[A-Za-z0-9_-]{80,}")
+OpenAI = _detector("Key of OpenAI", r"sk-(?:proj|svcacct|admin)-[A-Za-z0-9_-]{40,}")
+HuggingFace = _detector("Token of Hugging Face", r"hf_[A-Za-z]{34}")
+Npm = _detector("Token of npm", r"npm_[A-Za-z0-9]{36}")
+Docker = _detector("Token of Docker", r"dckr_(?:pat|oat)_[A-Za-z0-9_-]{27,}")
+Google = _detector("Key of Google", r"AIza[A-Za-z0-9_-]{35}", r"GOCSPX-[A-Za-z0-9_-]{28}")
+SlackApp = _detector("App token of Slack", r"xapp-\d-[A-Z0-9]+-\d+-[a-f0-9]{64}")
+Stripe = _detector("Key of Stripe", r"(?:sk|rk)_(?:live|test)_[A-Za-z0-9]{24,}")
+Webhook = _detector("Secret of a webhook (Stripe, Svix)", r"whsec_[A-Za-z0-9+/=]{32,}")
+Shopify = _detector("Token of Shopify", r"shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}")
+DigitalOcean = _detector("Token of DigitalOcean", r"do[opr]_v1_[a-f0-9]{64}")
+Databricks = _detector("Token of Databricks", r"dapi[a-f0-9]{32}(?![a-f0-9])")
+Grafana = _detector("Token of Grafana", r"glsa_[A-Za-z0-9]{32}_[a-f0-9]{8}")
+Vault = _detector("Token of HashiCorp Vault", r"hv[sbr]\.[A-Za-z0-9_-]{24,}")
+Linear = _detector("Key of Linear", r"lin_api_[A-Za-z0-9]{40}")
+Notion = _detector("Token of Notion", r"ntn_[A-Za-z0-9]{46}")
+Sentry = _detector("Token of Sentry", r"sntry[su]_[A-Za-z0-9+/=_-]{40,}")
+Tailscale = _detector("Key of Tailscale", r"tskey-(?:auth|api|client)-[A-Za-z0-9]+-[A-Za-z0-9]{20,}")
+Age = _detector("Secret key of age", r"AGE-SECRET-KEY-1[A-Z0-9]{58}")
 
 
 def is_without_candidate(line: str) -> bool:

@@ -124,7 +124,7 @@ CASES = [
         DetectSecrets(samples=("tests",)),
         clean={"shop.py": "total = 1\n"},
         planted={"shop.py": f'go("{TOKEN}")  # pragma: allowlist secret\n'},
-        fires=("Token of a known service", "shop.py:1"),
+        fires=("Token of npm", "shop.py:1"),
         broken={"dump.txt": base64.b64encode(bytes(range(256)) * 8000)},
         broken_reason="dump.txt holds more than can be examined",
         quiet=json.dumps({"results": {}, "plugins_used": []}),
@@ -134,7 +134,7 @@ CASES = [
         History(),
         clean={"shop.py": "total = 1\n"},
         planted={"shop.py": f'go("{TOKEN}")\n'},
-        fires=("Token of a known service", "shop.py"),
+        fires=("Token of npm", "shop.py"),
         quiet=json.dumps(
             {"commits": 4, "lines": 9, "searched": 9, "complete": True, "detectors": 9, "still_there": 0, "tokens": []}
         ),

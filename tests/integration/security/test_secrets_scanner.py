@@ -89,17 +89,19 @@ def test_it_finds_tokens_in_what_is_no_text_and_in_names(scan_project: Scan, pro
     (project / "picture.png").write_bytes(b"\x89PNG\x00\xff" + TOKENS["npm"].encode() + b"\xff")
     (project / "wide.txt").write_bytes(f"key: {TOKENS['GitHub']}\n".encode("utf-16"))
     (project / "large.csv").write_text("word, " * 500_000 + TOKENS["private key"] + TOKENS["Docker"])
-    (project / f"{TOKENS['AWS']}.txt").write_text("\n")
+    (project / "keys").mkdir()
+    (project / "keys" / f"of {TOKENS['AWS']}, old.txt").write_text(f"{TOKENS['npm']}\n")
     outcome = scan_project(DetectSecrets())
     assert outcome.judgement is not None
     found = {(each.location, each.rule) for each in outcome.judgement.findings}
     assert found >= {
-        ("picture.png", "Token of a known service"),
-        ("wide.txt", "Token of a known service"),
-        ("large.csv", "Token of a known service"),
+        ("picture.png", "Token of npm"),
+        ("wide.txt", "Fine-grained token of GitHub"),
+        ("large.csv", "Token of Docker"),
         ("large.csv", "Private Key"),
     }
-    assert ("(a name)", "AWS Access Key") in found
+    assert ("keys/of AKIA…MPL2, old.txt", "AWS Access Key") in found
+    assert ("keys/of AKIA…MPL2, old.txt:1", "Token of npm") in found
     assert not [token for token in TOKENS.values() if token in repr(outcome)]
     assert trouble(outcome) == ""
 
