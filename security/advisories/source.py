@@ -34,6 +34,11 @@ class Source:
         """What a report says of it: which one, how many, up to when and how old."""
         return self.description if self.newest is None else f"{self.description}, {(now - self.newest).days} days old"
 
+    @property
+    def lack(self) -> str:
+        """What it may mean that it does not know what everybody knows; empty for a service, which knows that."""
+        return "" if self.newest is None else f"{self.description}: the directory is incomplete, or was not asked"
+
     def doubt(self, now: datetime, limit: timedelta) -> str:
         """Why that nothing was found here would mean nothing; empty when there is no reason."""
         if self.newest is None:

@@ -93,7 +93,7 @@ class DetectSecrets:
 
     samples: Sequence[str] = ()
     name: str = "secrets"
-    title: str = "detect-secrets finds no secret in any file or file name"
+    title: str = "detect-secrets finds no secret in the files and their names"
     program: str = "detect-secrets"
     environment: str = ENVIRONMENT
     categories: tuple[str, ...] = ("A04:2025", "A07:2025")
@@ -180,7 +180,7 @@ def judge(output: Output, plant: Plant, samples: Sequence[str]) -> Judgement:
         doubt = f"{plant.too_large[0]} holds more than can be examined ({LARGEST:_} bytes of words)".replace("_", " ")
     originals = {**plant.marked, **plant.plain}
     # The same file is read in two ways, of which the second may place what the first has found elsewhere.
-    by_line = {(plant.marked[copy], each.hashed_secret) for copy in plant.marked for each in report.of(copy)}
+    by_line = {(path, each.hashed_secret, each.type) for copy, path in plant.marked.items() for each in report.of(copy)}
     names = _masked_names(report, plant, planted)
     findings = [
         _found(each, names.get(originals[copy], originals[copy]))
@@ -188,7 +188,7 @@ def judge(output: Output, plant: Plant, samples: Sequence[str]) -> Judgement:
         for each in found
         if copy in originals
         and each.hashed_secret != planted
-        and not (copy in plant.plain and (plant.plain[copy], each.hashed_secret) in by_line)
+        and not (copy in plant.plain and (plant.plain[copy], each.hashed_secret, each.type) in by_line)
         and not _is_sample(each, originals[copy], samples)
     ]
     findings += _found_by_shape(report, plant, planted, names)

@@ -74,7 +74,7 @@ class PipAudit:
         )
         asked = scene.scratch / "asked.txt"
         asked.write_text("".join(f"{line}\n" for line in spell({(pin.name, pin.version) for pin in pins} | {CANARY})))
-        told, doubt = source.told(self.now), source.doubt(self.now, self.limit)
+        told, doubt, lack = source.told(self.now), source.doubt(self.now, self.limit), source.lack
         return Task(
             arguments=(
                 *("--requirement", str(asked), "--no-deps", "--disable-pip"),
@@ -84,7 +84,7 @@ class PipAudit:
                 *source.arguments,
             ),
             directory=scene.scratch,
-            judge=lambda output: judge(output, pins, told, doubt),
+            judge=lambda output: judge(output, pins, told, doubt, lack),
             settings=source.settings,
         )
 
@@ -108,14 +108,15 @@ def spell(wanted: Iterable[tuple[str, str]]) -> list[str]:
     return lines
 
 
-def judge(output: Output, pins: Sequence[Pin], source: str, age: str) -> Judgement:
+def judge(output: Output, pins: Sequence[Pin], source: str, age: str, lack: str) -> Judgement:
     """What pip-audit's answers come to; a doubt where one is missing or was no answer, or of their `age`.
 
-    `source` says who was asked.
+    `source` says who was asked, `lack` what it would mean that what everybody knows is not known there.
     """
     require_exit(output, (0, 1))
     report = parse(Report, output)
     known = {(each.name, each.version): each.vulns for each in report.dependencies if each.vulns is not None}
+    unknown = f"it did not find what was planted, {' '.join(CANARY)} ({lack})" if lack and not known.get(CANARY) else ""
     places: dict[tuple[str, str], list[Pin]] = defaultdict(list)
     for pin in pins:
         places[pin.name, pin.version].append(pin)
@@ -127,7 +128,7 @@ def judge(output: Output, pins: Sequence[Pin], source: str, age: str) -> Judgeme
             f"{len(places)} distributions of {len({pin.path for pin in pins})} locks ({len(pins)} pins)",
             source,
         ),
-        doubt=_gap(output, report, [each for each in places if each not in known]) or age,
+        doubt=_gap(output, report, [each for each in places if each not in known]) or unknown or age,
     )
 
 
