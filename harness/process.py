@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import secrets
 import signal
 import subprocess
 import tempfile
@@ -20,6 +21,12 @@ SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM})
 # another server must not reach a throw-away one. COVERAGE_* lets a measured test run follow its children.
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR")
 INHERITED_PREFIXES = ("COVERAGE_",)
+
+# In the environment of a child, and of whatever it starts, unless that takes it out: its value is the child's own. What
+# has left the child's group for a session of its own is known by it.
+MARK = "HARNESS_CHILD"
+ROUNDS = 10
+"""How often what a child left behind is looked for: what starts others while it is ended takes more than one."""
 
 # Waits on a pipe that closes when the starting process ends, however it ends, and then kills the child's group.
 # PR_SET_PDEATHSIG would spare this shell, but it fires when the starting *thread* ends and misses grandchildren.
@@ -54,6 +61,7 @@ class ChildProcess:
     stderr: Path
     stop_seconds: float
     _popen: "subprocess.Popen[bytes]" = field(repr=False)
+    _mark: str = field(repr=False)
     _stopped: bool = field(default=False, repr=False)
 
     @property
@@ -97,7 +105,10 @@ class ChildProcess:
             raise self.failure(f"did not finish within {seconds:g} s") from None
 
     def stop(self) -> int:
-        """Return the exit code after SIGTERM, a bounded wait, and SIGKILL of whatever is left of its group."""
+        """Return the exit code after SIGTERM, a bounded wait, and SIGKILL of whatever is left of its group.
+
+        And of what it started in other sessions, where /proc shows environments.
+        """
         if self._stopped:  # its group id may be another's by now
             return self._popen.wait()
         self._stopped = True
@@ -109,6 +120,7 @@ class ChildProcess:
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)
+            _kill_marked(self._mark)
         return self._popen.wait()
 
     def last_lines(self, count: int = 20) -> list[str]:
@@ -136,8 +148,8 @@ def running(command: Command, *, logs: Path, stop_seconds: float = 10.0) -> Iter
         # An interruption waits until somebody is there to stop the child: between its start and the guard's it would
         # be left running.
         with _private(stdout) as out, _private(stderr) as err, _signals_held():
-            popen = _start(command, out, err)
-            child = ChildProcess(command.name, stdout, stderr, stop_seconds, popen)
+            popen, mark = _start(command, out, err)
+            child = ChildProcess(command.name, stdout, stderr, stop_seconds, popen, mark)
             stack.enter_context(_guarding(child))
         yield child
 
@@ -166,8 +178,8 @@ def run(command: Command, *, logs: Path, seconds: float) -> str:
     stderr = logs / f"{command.name}.stderr.log"
     with tempfile.TemporaryFile() as output:
         with _private(stderr) as err:
-            popen = _start(command, output, err)
-        with _guarding(ChildProcess(command.name, stderr, stderr, 1.0, popen)) as child:
+            popen, mark = _start(command, output, err)
+        with _guarding(ChildProcess(command.name, stderr, stderr, 1.0, popen, mark)) as child:
             if child.wait(seconds=seconds) != 0:
                 raise child.failure("failed")
         output.seek(0)
@@ -186,20 +198,37 @@ def _private(path: Path) -> IO[bytes]:
     return open(path, "wb", opener=lambda name, flags: os.open(name, flags, 0o600))
 
 
-def _start(command: Command, stdout: IO[bytes] | int, stderr: IO[bytes]) -> "subprocess.Popen[bytes]":
+def _start(command: Command, stdout: IO[bytes] | int, stderr: IO[bytes]) -> "tuple[subprocess.Popen[bytes], str]":
+    """The process, and what marks it and all that it starts."""
+    mark = secrets.token_hex(8)
     try:
-        return subprocess.Popen(
+        popen = subprocess.Popen(
             command.arguments,
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=stderr,
-            env=dict(command.environment),
+            env={**command.environment, MARK: mark},
             cwd=command.directory,
             start_new_session=True,
             preexec_fn=_let_signals_in,  # noqa: PLW1509 - one system call, no locks,
         )
     except OSError as error:
         raise ProcessError(f"{command.name} could not be started: {error.strerror}: {error.filename}") from error
+    return popen, mark
+
+
+def _kill_marked(mark: str) -> None:
+    """Kill every process with this mark, and those that they start meanwhile."""
+    entry = f"{MARK}={mark}".encode()
+    for _ in range(ROUNDS):
+        found = False
+        for environment in Path("/proc").glob("[0-9]*/environ"):
+            with contextlib.suppress(OSError):  # another's, or gone by now
+                if entry in environment.read_bytes().split(b"\0"):
+                    os.kill(int(environment.parent.name), signal.SIGKILL)
+                    found = True
+        if not found:
+            return
 
 
 @contextlib.contextmanager

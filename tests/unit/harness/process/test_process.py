@@ -82,6 +82,25 @@ def test_a_child_that_ignores_sigterm_is_killed_with_its_whole_group(tmp_path: P
     wait_until(lambda: not is_alive(grandchild))
 
 
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc")
+def test_what_a_child_started_in_another_session_ends_with_it(tmp_path: Path) -> None:
+    """As a daemon does: its parent has ended already, and it is of no group that could be known."""
+    daemon = f"""{sys.executable} -c '
+import os, time
+if os.fork():
+    os._exit(0)
+os.setsid()
+print(os.getpid(), flush=True)
+os.close(1)
+time.sleep(60)'"""
+    script = f"""pid=$({daemon}); echo "{{\\"event\\":\\"up\\",\\"pid\\":$pid}}"; sleep 60"""
+    with running(shell(script), logs=tmp_path) as child:
+        pid = child.wait_for_event("up", seconds=10)["pid"]
+        assert is_alive(pid)
+        assert os.getsid(pid) != child.pid
+    wait_until(lambda: not is_alive(pid))
+
+
 def test_a_clean_end_on_sigterm_is_reported_as_it_was(tmp_path: Path) -> None:
     script = """trap 'exit 7' TERM; echo '{"event":"up"}'; while :; do sleep 0.02; done"""
     with running(shell(script), logs=tmp_path) as child:
