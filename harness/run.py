@@ -6,7 +6,7 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -70,6 +70,7 @@ def run_job(
     target: Target | None = None,
     as_json: bool = False,
     allow_inconclusive: Sequence[str] = (),
+    known_ids: Collection[str] = (),
     waivers: Sequence[Waiver] = (),
     baseline: RunRecord | None = None,
     keep_runs: int | None = None,
@@ -78,7 +79,8 @@ def run_job(
     """Run `body` and return the exit code, having written `reports_directory`/ID/record.json and its reports.
 
     - An id of `allow_inconclusive` that no check has when the body is at its end makes the run inconclusive, in a check
-      of its own: a slip of the pen would else allow nothing, and nobody would know.
+      of its own: a slip of the pen would else allow nothing, and nobody would know. Those of `known_ids` are no slips:
+      a check may have them, though it has not come about this time.
     - What `baseline` had found already is told and does not fail; its id stands among the arguments.
     - What the body raises outside a check makes the run inconclusive, its cause in a check named "run"; a UsageError
       raised before anything was checked is wrong usage instead: exit 2, no record.
@@ -107,7 +109,7 @@ def run_job(
     run.allowed.extend(allow_inconclusive)
     with raising_on_signals() as hold_signals:
         try:
-            interrupted_by = _run_body(run, body, outside, kind)
+            interrupted_by = _run_body(run, body, outside, kind, known_ids)
             hold_signals()
         except Interrupted as late:  # after the body's end, before signals were held
             interrupted_by = late.received
@@ -124,12 +126,14 @@ def run_job(
         return code
 
 
-def _run_body(run: Run, body: Body, outside: Surroundings, kind: str) -> signal.Signals | None:
+def _run_body(
+    run: Run, body: Body, outside: Surroundings, kind: str, known_ids: Collection[str]
+) -> signal.Signals | None:
     """Run the body; the signal that ended it, if one did."""
     asked = tuple(run.allowed)
     try:
         body(run)
-        _refuse_unknown(run, asked)
+        _refuse_unknown(run, asked, known_ids)
     except KeyboardInterrupt as interruption:
         received = signal_of(interruption)
         _end_early(run, f"interrupted by {received.name}")
@@ -152,9 +156,9 @@ def _tidy(reports_directory: Path, keep: int, outside: Surroundings, kind: str) 
         say(outside.stderr, kind, f"old runs could not be removed: {error}")
 
 
-def _refuse_unknown(run: Run, asked: Sequence[str]) -> None:
+def _refuse_unknown(run: Run, asked: Sequence[str], known_ids: Collection[str]) -> None:
     """Say which ids that were to be allowed no check has. They allow nothing, least of all the check that says so."""
-    known = {ENDED_EARLY, REPORTS, *(check.id for check in run.checks)}
+    known = {ENDED_EARLY, REPORTS, *known_ids, *(check.id for check in run.checks)}
     unknown = [name for name in dict.fromkeys(asked) if name not in known]
     if not unknown:
         return

@@ -15,7 +15,6 @@ from harness.errors import UsageError
 from harness.record import COMMAND, Check
 from harness.run import ENDED_EARLY, REPORTS, run_job
 from harness.verdict import Severity
-from harness.waivers import CHECK_ID as WAIVERS
 from harness.waivers import load_waivers
 from security.findings import ORDER, read_lines
 from security.live import TARGET, open_site, probing, require_target
@@ -23,7 +22,7 @@ from security.model import AuditTable
 from security.probe.catalogue import PROBES
 from security.probe.run import list_mild
 from security.scan.catalogue import catalogue
-from security.scan.run import BELOW, DOUBT, report
+from security.scan.run import DOUBT, report
 from security.scan.scanner import Scanner
 from security.selection import choose, require_known
 from security.static import FILES, SBOM, scan_repository, write_sbom
@@ -67,8 +66,8 @@ def run_audit(
     scans = [scanner.name for scanner in scanners]
     chosen = choose(options.only, [*scans, *(probe.id for probe in PROBES)])
     order = [FILES, *scans, SBOM, TARGET, *(probe.id for probe in PROBES)]
-    beside = [f"{scan}.{word}" for scan in scans for word in (DOUBT, BELOW)]
-    require_known(allow_inconclusive, [*order, *beside, WAIVERS, ENDED_EARLY, REPORTS])
+    known_ids = [*order, *(f"{scan}.{DOUBT}" for scan in scans), ENDED_EARLY, REPORTS]
+    require_known(allow_inconclusive, known_ids)
     probes = [probe for probe in PROBES if probe.id in chosen]
     baseline = load_baseline(Path(options.baseline), JOB) if options.baseline else None
     fail_on = parse_severity(options.fail_on) if options.fail_on else policy.fail_on
@@ -110,6 +109,7 @@ def run_audit(
         reports_directory=configuration.reports_directory,
         as_json=as_json,
         allow_inconclusive=allow_inconclusive,
+        known_ids=known_ids,
         waivers=waivers,
         keep_runs=configuration.reports.keep,
         baseline=baseline,

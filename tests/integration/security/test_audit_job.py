@@ -16,6 +16,7 @@ import pytest
 from jsonschema import Draft7Validator
 from referencing import Registry, Resource
 
+from harness.errors import UsageError
 from harness.repository import REPOSITORY
 from security.job import Options, run_audit
 from security.model import AuditTable
@@ -123,6 +124,36 @@ def test_a_waiver_holds_when_lines_move(audit: Audit, repository: Path) -> None:
     code.write_text(f'"""Moved."""\n\n{BAD}')
     assert audit() == 0
     assert statuses(repository)["code"] == "waived"
+
+
+def test_a_waived_finding_is_an_answer_where_nothing_else_is_asked(
+    audit: Audit, repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (repository / "package" / "run.py").write_text(BAD)
+    assert audit(only=("code",)) == 1
+    (found, *_) = checks(repository)["code"]["findings"]
+    assert f"package/run.py:5 B602 [{found['fingerprint']}]" in capsys.readouterr().out
+    waive(repository, found["fingerprint"])
+    assert audit(only=("code",)) == 0
+    assert f"[{found['fingerprint']}]\n        a test (accepted by tests until" in capsys.readouterr().out
+
+
+def test_where_nothing_that_was_asked_applies_the_run_says_why_and_what_to_ask(
+    audit: Audit, repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert audit(only=("workflows",), fail_on="high") == 3
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Nothing was shown: nothing that was asked has an answer" in said
+    assert "workflows: there is no workflow or action of GitHub in the repository" in said
+    assert "Ask for more: ./inv audit --fail-on high Report" in said
+    assert statuses(repository)["files"] == "passed"
+
+
+def test_a_slip_in_what_may_be_inconclusive_is_wrong_usage_before_anything_runs(audit: Audit, repository: Path) -> None:
+    with pytest.raises(UsageError, match=r"--allow-inconclusive dependancies: .*did you mean dependencies\?"):
+        audit(allow=("dependancies",))
+    assert not (repository / "reports").exists()
+    assert audit(only=("code",), allow=("dependencies", "code.doubt", "limits.keys", "target")) == 0
 
 
 def test_without_advisories_it_is_inconclusive_unless_that_is_allowed(

@@ -248,6 +248,12 @@ def test_a_failure_wins_over_an_unknown_id(job: Job) -> None:
     assert job(fails, allow_inconclusive=["c"]) == 1
 
 
+def test_an_id_that_a_check_may_have_is_no_slip_where_none_has_it_this_time(job: Job) -> None:
+    assert job(passes, allow_inconclusive=["b"], known_ids=["b", "c"]) == 0
+    other = Job(job.reports.with_name("other"))
+    assert other(passes, allow_inconclusive=["b", "d"], known_ids=["b", "c"]) == 3
+
+
 def test_what_a_run_may_say_of_itself_may_be_allowed_though_it_does_not_say_it(job: Job) -> None:
     assert job(passes, allow_inconclusive=["run", "reports"]) == 0
 
