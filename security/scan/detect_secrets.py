@@ -18,6 +18,7 @@ from harness.errors import Inconclusive
 from harness.record import fingerprint
 from harness.verdict import Severity
 from security.findings import Found
+from security.scan.kinds import is_below
 from security.scan.masked_names import digest, masked
 from security.scan.scanner import ENVIRONMENT, Judgement, Output, Reply, Scene, Task, parse, require_exit
 
@@ -179,20 +180,26 @@ def judge(output: Output, plant: Plant, samples: Sequence[str]) -> Judgement:
     elif plant.too_large:
         doubt = f"{plant.too_large[0]} holds more than can be examined ({LARGEST:_} bytes of words)".replace("_", " ")
     originals = {**plant.marked, **plant.plain}
-    # The same file is read in two ways, of which the second may place what the first has found elsewhere.
-    by_line = {(path, each.hashed_secret, each.type) for copy, path in plant.marked.items() for each in report.of(copy)}
     names = _masked_names(report, plant, planted)
+    read = [
+        (copy, path, each)
+        for copy, path in originals.items()
+        for each in report.of(copy)
+        if each.hashed_secret != planted
+    ]
+    # The same file is read in two ways, of which the second may place what the first has found elsewhere.
+    by_line = {(path, each.hashed_secret, each.type) for copy, path, each in read if copy in plant.marked}
+    guessed = {(path, each.line_number) for _, path, each in read if _is_sample(each, path, samples)}
     findings = [
-        _found(each, names.get(originals[copy], originals[copy]))
-        for copy, found in report.results.items()
-        for each in found
-        if copy in originals
-        and each.hashed_secret != planted
-        and not (copy in plant.plain and (plant.plain[copy], each.hashed_secret, each.type) in by_line)
-        and not _is_sample(each, originals[copy], samples)
+        _found(each, names.get(path, path))
+        for copy, path, each in read
+        if (copy in plant.marked or (path, each.hashed_secret, each.type) not in by_line)
+        and not _is_sample(each, path, samples)
     ]
     findings += _found_by_shape(report, plant, planted, names)
     evidence = [f"{len(plant.marked)} text files, with {len(report.plugins_used)} detectors"]
+    if guessed:
+        evidence.append(f"not told, because samples stand there: {len(guessed)} guesses below {', '.join(samples)}")
     if plant.words:
         evidence.append(
             f"no text, or larger than {LARGEST // 1_000_000} MB, so searched for tokens of a known shape alone: "
@@ -242,7 +249,7 @@ def _text(content: bytes) -> str | None:
 
 
 def _is_sample(secret: Secret, path: str, samples: Sequence[str]) -> bool:
-    return secret.type in GUESSES and path.split("/", maxsplit=1)[0] in samples
+    return secret.type in GUESSES and is_below(path, samples)
 
 
 def _found(secret: Secret, path: str) -> Found:

@@ -68,6 +68,8 @@ def test_it_guesses_passwords_but_not_below_samples(scan_project: Scan, project:
     assert judgement is not None
     found = {(each.location, each.severity) for each in judgement.findings}
     assert found == {("package/login.py:1", Severity.MEDIUM), ("tests/test_it.py:2", Severity.HIGH)}
+    assert judgement.evidence[1].startswith("not told, because samples stand there: ")
+    assert judgement.evidence[1].endswith(" guesses below tests")
 
 
 def test_settings_without_quotes_are_read_as_settings(scan_project: Scan, project: Path) -> None:
