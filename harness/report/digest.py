@@ -16,7 +16,7 @@ MOST_FINDINGS = 10
 CHOICE = "--only"
 """The option that leaves out what it does not name."""
 MOST_REASONS = 3
-"""How many checks without an answer are told with their reasons where none has one."""
+"""How many checks that do not apply are told with their reasons where no other was asked."""
 
 _WORST_FIRST = {severity: rank for rank, severity in enumerate(Severity)}
 
@@ -199,6 +199,9 @@ def _headline(record: RunRecord, counts: Counter[CheckStatus], not_checked: Sequ
 def _to_do(record: RunRecord, failed: Sequence[Check], not_checked: Sequence[NotChecked]) -> list[str]:
     """Next steps: one per command to run again and kind of trouble, failures before what has no answer."""
     unanswered = [each.check for each in not_checked if each.counts]
+    if lacks_a_red_check(record) and record.status is Status.INCONCLUSIVE:
+        # What may be without an answer is no answer all the same.
+        unanswered = [each.check for each in not_checked if each.check.status is CheckStatus.INCONCLUSIVE]
     steps = [
         *(f"Mend {names}, then run: {command}" for command, names in _by_command(record, failed)),
         *(f"Find out why {names} gave no answer: {command}" for command, names in _by_command(record, unanswered)),
@@ -211,10 +214,9 @@ def _to_do(record: RunRecord, failed: Sequence[Check], not_checked: Sequence[Not
 
 
 def _ask_for_more(record: RunRecord) -> str:
-    """What to do where all that was asked is left out, does not apply, or may be without an answer."""
-    asked = [check for check in record.checks if check.status is not CheckStatus.SKIPPED]
-    open_ = [check for check in asked if check.status in {CheckStatus.NOT_APPLICABLE, CheckStatus.INCONCLUSIVE}]
-    why = "; ".join(f"{check.id}: {check.reason}" for check in open_[:MOST_REASONS]) or "everything was left out"
+    """What to do where all that was asked is left out or does not apply."""
+    idle = [check for check in record.checks if check.status is CheckStatus.NOT_APPLICABLE]
+    why = "; ".join(f"{check.id}: {check.reason}" for check in idle[:MOST_REASONS]) or "everything was left out"
     return f"Running it again would show no more ({why}). Ask for more: {command_of(record, narrowed=False)}"
 
 

@@ -153,6 +153,11 @@ RECORDS: dict[str, Callable[[], RunRecord]] = {
         kind="audit",
         arguments={"command": ["audit", "--only", "workflows"]},
     ),
+    "nothing but what is allowed": lambda: make_record(
+        one(CheckStatus.INCONCLUSIVE, "dark"),
+        one(CheckStatus.NOT_APPLICABLE, "none"),
+        arguments={"allow_inconclusive": ["dark"]},
+    ),
     "only waived": lambda: make_record(one(CheckStatus.WAIVED, "code"), one(CheckStatus.SKIPPED, "left")),
     "no target": lambda: make_record(
         one(CheckStatus.PASSED, "answers"), target=None, revision=Revision(commit=None, dirty=True)

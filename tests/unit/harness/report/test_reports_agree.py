@@ -247,6 +247,12 @@ def test_where_nothing_that_was_asked_applies_it_says_why_and_what_to_ask(a_reco
     )
 
 
+def test_where_what_was_asked_may_be_without_an_answer_it_is_to_be_found_out_why(a_record: ARecord) -> None:
+    record = a_record("nothing but what is allowed")
+    assert record.status is Status.INCONCLUSIVE
+    assert make_digest(record).to_do == ("Find out why dark gave no answer: ./inv nightly",)
+
+
 def test_an_ampersand_is_legible_without_a_viewer_and_no_entity_in_one(a_record: ARecord) -> None:
     check = one(CheckStatus.SKIPPED, "left", reason="this & that, a&b; &amp; and &#64;")
     text = markdown.render(make_record(check))
