@@ -1,13 +1,12 @@
 """The cells of a notebook as a module of Python, each line with its place in the notebook's file."""
 
-import ast
 import json
 import re
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.errors import Inconclusive
+from security.scan.python_files import parses
 
 _STRING = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"')
 # As Python has it: what else str.splitlines knows may stand within a line.
@@ -79,7 +78,7 @@ def _is_foreign(cell: list[Line]) -> bool:
 
 def _as_python(cell: list[Line]) -> Iterator[Line]:
     """The cell as it stands where that is Python, else without what is Jupyter's."""
-    if _parses("\n".join(code for _, code in cell)):
+    if parses("\n".join(code for _, code in cell)):
         yield from cell
         return
     for number, code in cell:
@@ -89,13 +88,3 @@ def _as_python(cell: list[Line]) -> Iterator[Line]:
             yield number, f"{taken['name']}None"
         else:
             yield number, code
-
-
-def _parses(code: str) -> bool:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            ast.parse(code)
-    except (SyntaxError, ValueError):
-        return False
-    return True

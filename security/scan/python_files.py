@@ -25,7 +25,7 @@ def is_python(repository: Path, path: str) -> bool:
         return True
     # Of two languages: a shell runs `exec python3 "$0"`, to which that is a text. Scripts that merely call Python do
     # not parse as it.
-    return b"python" in content[:HEAD] and _parses(content)
+    return b"python" in content[:HEAD] and parses(b"#!" + content)
 
 
 def is_notebook(path: str) -> bool:
@@ -33,11 +33,12 @@ def is_notebook(path: str) -> bool:
     return path.lower().endswith(NOTEBOOK)
 
 
-def _parses(content: bytes) -> bool:
+def parses(code: str | bytes) -> bool:
+    """Whether it is Python, by its grammar."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            ast.parse(b"#" + content)
-    except (SyntaxError, ValueError):
+            ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     return True
