@@ -124,7 +124,7 @@ def judge(output: Output, copies: Mapping[str, tuple[str, int]]) -> Judgement:
     seen = {
         each.file_abs_path
         for each in named
-        if each.check_id == CANARY_RULE and each.file_line_range[0] >= copies[each.file_abs_path][1]
+        if each.check_id == CANARY_RULE and each.file_line_range[0] > copies[each.file_abs_path][1]
     }
     missed = [path for copy, (path, _) in copies.items() if copy not in seen]
     return Judgement(
@@ -135,10 +135,11 @@ def judge(output: Output, copies: Mapping[str, tuple[str, int]]) -> Judgement:
                 severity=_severity(each.check_id),
                 message=f"{each.check_name} ({each.resource})",
                 path=copies[each.file_abs_path][0],
-                line=each.file_line_range[0],
+                # A document in braces is told one line late: one of a single line where the canary's separator stands.
+                line=min(each.file_line_range[0], copies[each.file_abs_path][1] - 1),
             )
             for each in named
-            if each.file_line_range[0] < copies[each.file_abs_path][1]
+            if each.file_line_range[0] <= copies[each.file_abs_path][1]
         ),
         examined=len(seen),
         canary_seen=bool(seen),

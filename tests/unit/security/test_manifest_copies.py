@@ -52,3 +52,16 @@ def test_copies_have_an_ending_that_it_knows_and_every_line_where_it_was(tmp_pat
         assert [line.split() for line in lines[:4]] == [line.split() for line in MANIFEST.split("\n")]
         assert lines[4] == "---"
     assert "\t" not in copies[0].read_text()
+
+
+def test_a_document_of_one_line_is_not_taken_for_what_was_planted_below_it() -> None:
+    """checkov tells of a document in braces one line late, and of what was planted two lines below its separator."""
+    failed = [
+        {"check_id": rule, "check_name": "a rule", "file_abs_path": "/copy/a.yaml", "file_line_range": [line, 14],
+         "resource": "Pod"}
+        for rule, line in (("CKV_K8S_17", 2), ("CKV_K8S_16", 4))
+    ]  # fmt: skip
+    report = {"check_type": "kubernetes", "results": {"failed_checks": failed, "parsing_errors": []}}
+    judgement = judge(output(report), {"/copy/a.yaml": ("a.json", 2)})
+    assert [(each.rule, each.location) for each in judgement.findings] == [("CKV_K8S_17", "a.json:1")]
+    assert (judgement.examined, judgement.doubt) == (1, "")
