@@ -6,6 +6,7 @@ from security.probe.authentication.key_in_query import key_in_query
 from security.probe.authentication.malformed_key import malformed_key
 from security.probe.authentication.mixed_key import mixed_key
 from security.probe.authentication.timing import timing
+from security.probe.authentication.webhook import webhook
 from security.probe.authentication.withdrawn_key import withdrawn_key
 from security.probe.configuration.errors import errors
 from security.probe.configuration.headers import headers
@@ -58,6 +59,7 @@ PROBES: tuple[Probe, ...] = (
     key_in_query,
     timing,
     brute_force,
+    webhook,
     tools,
     cache,
     error_texts,

@@ -15,13 +15,14 @@ from harness.sandbox.client import SandboxClient
 from harness.targets.local import register_store, start_local
 from harness.targets.model import LocalTarget
 from harness.targets.server import run_server_command, serving
-from security.probe.site import RateLimit, Site, Statement, Tenant, Upstream
+from security.probe.site import RateLimit, Site, Statement, Tenant, Upstream, Webhook
 
 STATEMENTS = "statements.jsonl"
 UNLIMITED_RPM = 1_000_000
 LIMITED_RPM = 300
 BURST_MINUTES = 2
 """The server's bucket holds what so many minutes refill."""
+WEBHOOK = "/webhooks/orderdesk"
 WRONG_KEYS = 10
 """A minute; where nothing is limited, as many as calls."""
 SETTINGS = {
@@ -93,6 +94,7 @@ def _site(target: LocalTarget, statements: Path) -> Site:
         log=lambda: target.server.stderr.read_text("utf-8", errors="replace"),
         statements=lambda: _read_statements(statements),
         upstream=Upstream(target.sandbox.base_url, target.sandbox.api_key),
+        webhook=Webhook(WEBHOOK, target.sandbox.accounts[0].store_id, target.sandbox.accounts[0].api_key),
         limited=lambda: _limited(target, stranger),
     )
     with site.connect(stranger) as client:

@@ -29,6 +29,7 @@ class Need(StrEnum):
     LOG = "the server's log: only the local target's can be read"
     STATEMENTS = "the log of statements that reach the database: only the local target has one"
     UPSTREAM = "the journal of the upstream: only the local target's sandbox keeps one"
+    WEBHOOK = "a webhook whose signing key is known: only the local target's is"
 
 
 OPERATOR = frozenset({Need.KEY, Need.STRANGER, Need.ADMIN, Need.LIMIT})
@@ -88,6 +89,15 @@ class Upstream:
 
 
 @dataclass(frozen=True)
+class Webhook:
+    """Where OrderDesk's webhook is, the store of the owner's that may post there, and the API key that signs for it."""
+
+    path: str
+    store: str
+    api_key: str = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Site:
     """A running server. What is None cannot be had of it; `lacks` says so in words.
 
@@ -104,6 +114,7 @@ class Site:
     log: Callable[[], str] | None = None
     statements: Callable[[], Sequence[Statement]] | None = None
     upstream: Upstream | None = None
+    webhook: Webhook | None = None
     lockfile: Path | None = None
     """Where its surface is pinned."""
     limited: Callable[[], AbstractContextManager["Site"]] | None = None
@@ -132,6 +143,7 @@ class Site:
             Need.LOG: self.log,
             Need.STATEMENTS: self.statements,
             Need.UPSTREAM: self.upstream,
+            Need.WEBHOOK: self.webhook,
         }
         return [need for need in needs if not there[need]]
 

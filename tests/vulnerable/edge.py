@@ -7,9 +7,9 @@ import sys
 import time
 import traceback
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.vulnerable.holes import OpenHoles
 from tests.vulnerable.protocol import JSON, Endpoint
@@ -20,7 +20,8 @@ from tests.vulnerable.wire import RefusedError, Request, Response
 HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
 AUTHORITY = re.compile(r"(\[::1\]|[A-Za-z0-9.-]+)(?::[0-9]{1,5})?")
 SINGLE = ("host", "origin", "authorization", "content-type", "mcp-protocol-version", "mcp-method", "mcp-name")
-PATHS = ("/mcp", "/health", "/health/detailed", "/metrics")
+WEBHOOK = "/webhooks/orderdesk"
+PATHS = ("/mcp", "/health", "/health/detailed", "/metrics", WEBHOOK)
 TOOL_NAMES = frozenset(tool.name for tool in TOOLS)
 SECURITY_HEADERS = (
     ("x-content-type-options", "nosniff"),
@@ -31,15 +32,23 @@ SECURITY_HEADERS = (
 )
 
 
+@dataclass(frozen=True)
+class Operator:
+    """The secrets of whoever runs the server: the token for what is not public, the key that signs deliveries."""
+
+    admin_token: str
+    webhook_key: str
+
+
 class Edge:
     """Answers every request of the server."""
 
     def __init__(
-        self, endpoint: Endpoint, database: Database, admin_token: str, holes: OpenHoles, *, tls: bool
+        self, endpoint: Endpoint, database: Database, operator: Operator, holes: OpenHoles, *, tls: bool
     ) -> None:
         self._endpoint = endpoint
         self._database = database
-        self._admin_token = admin_token
+        self._operator = operator
         self._holes = holes
         self._counts: Counter[tuple[str, str, int]] = Counter()
         transport = (("strict-transport-security", "max-age=31536000"),) if tls else ()
@@ -89,6 +98,8 @@ class Edge:
     def _page(self, path: str, request: Request) -> Response:
         if path not in PATHS:
             raise RefusedError(404, "There is nothing here")
+        if path == WEBHOOK:
+            return self._webhook(request)
         if request.method not in {"GET", "HEAD"}:
             raise RefusedError(405, "Only GET is answered here")
         if path == "/health":
@@ -97,12 +108,27 @@ class Edge:
                 body["stores"] = [dict(row) for row in self._database.run("SELECT tenant, store_id, name FROM stores")]
             return Response(200, json.dumps(body).encode(), (JSON,))
         given = (request.header("authorization") or "").removeprefix("Bearer ").encode("latin-1")
-        if not hmac.compare_digest(given, self._admin_token.encode()) and not self._holes.has("open-metrics"):
+        if not hmac.compare_digest(given, self._operator.admin_token.encode()) and not self._holes.has("open-metrics"):
             return replace(_refusal(401, "The admin token is required"), headers=(JSON, ("www-authenticate", "Bearer")))
         if path == "/metrics":
             return Response(200, self._exposition().encode(), (("content-type", "text/plain; version=0.0.4"),))
         detailed = {"status": "ok", "database": "ok", "requests": sum(self._counts.values())}
         return Response(200, json.dumps(detailed).encode(), (JSON,))
+
+    def _webhook(self, request: Request) -> Response:
+        """The answer to a delivery; what an unknown store or a wrong signature is told is the same."""
+        if request.method != "POST":
+            raise RefusedError(405, "Only POST is answered here")
+        orders = parse_qs(request.body.decode("latin-1")).get("order")
+        if not orders:
+            raise RefusedError(400, "There is no order")
+        store = request.header("x-order-desk-store-id") or ""
+        known = self._database.run("SELECT 1 FROM stores WHERE store_id = ?", store, hole="sql-webhook")
+        right = hmac.new(self._operator.webhook_key.encode(), orders[0].encode("latin-1"), "sha256").hexdigest()
+        signed = hmac.compare_digest(right.encode(), (request.header("x-order-desk-hash") or "").encode("latin-1"))
+        if not (signed and known) and not self._holes.has("unsigned-webhook"):
+            raise RefusedError(401, "Unknown store or wrong hash")
+        return Response(200, b'{"status": "success"}', (JSON,))
 
     def _exposition(self) -> str:
         lines = [

@@ -1,7 +1,7 @@
 """A small MCP server with a switch for each hole: what every live probe is shown to find. No hole is open by itself.
 
-`python -m tests.vulnerable.server [--hole NAME …]` prints one JSON line with its port, its control port, its admin
-token and two tenants, each with a key and a stocked store. It imports nothing of the project's server: what it gets
+`python -m tests.vulnerable.server [--hole NAME …]` prints one JSON line with its port, its control port, its
+operator's secrets and two tenants, each with a key and a stocked store. It imports nothing of the project's server: what it gets
 right, it gets right by itself. How to add a hole: holes.py.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.vulnerable.control import Control
 from tests.vulnerable.desk import Desk
-from tests.vulnerable.edge import Edge
+from tests.vulnerable.edge import Edge, Operator
 from tests.vulnerable.holes import HOLES, OpenHoles
 from tests.vulnerable.keys import Keys
 from tests.vulnerable.limits import Rate, TenantLimit, WrongKeys
@@ -53,13 +53,13 @@ async def _serve(options: argparse.Namespace) -> None:
     database = Database(options.statements, holes)
     keys = Keys(database, holes)
     control = Control(keys, database)
-    admin_token = secrets.token_urlsafe(32)
+    operator = Operator(secrets.token_urlsafe(32), secrets.token_urlsafe(32))
     limit = TenantLimit(Rate(options.per_minute, options.burst), holes)
     endpoint = Endpoint(
         keys, WrongKeys(options.wrong_keys), limit, Tools(Desk(database, holes), holes), database, holes
     )
     context = _context(options, holes)
-    edge = Edge(endpoint, database, admin_token, holes, tls=context is not None)
+    edge = Edge(endpoint, database, operator, holes, tls=context is not None)
     wire = Wire(edge.answer, edge.refuse, Bounds(options.head_seconds, options.body_seconds, BODY_BYTES), holes)
     server = await asyncio.start_server(wire.serve, LOOPBACK, 0, ssl=context)
     commands = await asyncio.start_server(control.serve, LOOPBACK, 0)
@@ -67,7 +67,8 @@ async def _serve(options: argparse.Namespace) -> None:
         "event": "vulnerable.listening",
         "port": server.sockets[0].getsockname()[1],
         "control": commands.sockets[0].getsockname()[1],
-        "admin_token": admin_token,
+        "admin_token": operator.admin_token,
+        "webhook_key": operator.webhook_key,
         "tenants": [control.obey("tenant", store=name) for name in STORES],
     }
     sys.stdout.write(f"{json.dumps(announcement)}\n")

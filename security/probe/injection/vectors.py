@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from security.probe.calls import SampleCall, Samples
-from security.probe.injection.asking import Asker, Vector
+from security.probe.deliveries import FORM, HASH_HEADER, STORE_HEADER
+from security.probe.injection.asking import Asker, Seen, Vector
 from security.probe.injection.places import Place, places
+from security.probe.pages import ask
 from security.probe.site import Site
 
 HEADERS = (
@@ -34,6 +36,10 @@ HEADERS = (
 )
 """Headers that servers read, log, store or look something up by."""
 REQUEST_ID = "X-Request-Id"
+BESIDE = ("/health", "/metrics")
+"""Pages beside the endpoint that many servers have."""
+BESIDE_HEADERS = ("Authorization", "X-Request-Id", "User-Agent", "X-Forwarded-For")
+"""Headers that are read for every page."""
 
 
 def argument_vectors(asker: Asker, samples: Samples) -> list[Vector]:
@@ -61,6 +67,32 @@ def header_vectors(site: Site, asker: Asker, samples: Samples) -> list[Vector]:
         )
 
     return [of(header) for header in HEADERS]
+
+
+def beside_vectors(site: Site) -> list[Vector]:
+    """The headers of the pages beside the endpoint, those that answer, and of the webhook: what needs no key."""
+    pages = [page for page in BESIDE if ask(site, page).status != NOT_FOUND]
+    vectors = [_beside(site, page, header) for page in pages for header in BESIDE_HEADERS]
+    if site.webhook is not None:
+        headers = (STORE_HEADER, HASH_HEADER, *BESIDE_HEADERS)
+        vectors += [_beside(site, site.webhook.path, header, posted=True) for header in headers]
+    return vectors
+
+
+NOT_FOUND = 404
+ORDER = b"order=%7B%22id%22%3A%22probe%22%7D"
+
+
+def _beside(site: Site, page: str, header: str, *, posted: bool = False) -> Vector:
+    usual = {"Content-Type": FORM, STORE_HEADER: "probe", HASH_HEADER: "0" * 64} if posted else {}
+    method, content = ("POST", ORDER) if posted else ("GET", b"")
+
+    def send(text: str) -> Seen:
+        headers = {**usual, header: _in_header(site, header, text)}
+        answer = ask(site, page, headers, method=method, content=content)
+        return Seen(answer.status < 400, answer.body.decode("utf-8", "replace"), answer.seconds)
+
+    return Vector(f"the header {header} at {page}", send, f"{header} at {page}")
 
 
 def each_name(vectors: Sequence[Vector]) -> list[Vector]:

@@ -35,6 +35,7 @@ SHARED: Mapping[str, Verdict] = {
     "authentication.key-in-query": Verdict(PASSED, "it looks at the header alone"),
     "authentication.timing": Verdict(PASSED, "both are looked up in one table", noisy=True),
     "authentication.brute-force": Verdict(FAILED, "it counts nobody's attempts", 1),
+    "authentication.webhook": Verdict(NOT_APPLICABLE, "it has no webhook", says="webhook whose signing key"),
     "isolation.tools": Verdict(PASSED, "every statement names whose the notes must be"),
     "isolation.cache": Verdict(PASSED, "it keeps no answers"),
     "isolation.error-texts": Verdict(PASSED, "another's note is as unknown as none"),
@@ -89,6 +90,7 @@ NEEDS_A_KEY = (
     "authentication.key-in-query",
     "authentication.timing",
     "authentication.brute-force",
+    "authentication.webhook",
 )
 NEEDS_A_SECOND = (
     "isolation.tools",

@@ -19,7 +19,7 @@ from harness.process import ChildProcess, Command, child_environment, running
 from harness.record import Target
 from harness.repository import REPOSITORY
 from security.lockfile import read_surface, write_lockfile
-from security.probe.site import RateLimit, Site, Statement, Tenant
+from security.probe.site import RateLimit, Site, Statement, Tenant, Webhook
 from tests.integration.security.probes.certificate import make_certificate
 from tests.vulnerable.tools import TOOLS
 
@@ -108,6 +108,7 @@ def open_vulnerable(*holes: str, logs: Path, limit: RateLimit | None = None, tls
             admin_token=told["admin_token"],
             limit=limit,
             keys=ControlledKeys(told["control"]),
+            webhook=Webhook("/webhooks/orderdesk", str(owner.store), told["webhook_key"]),
             log=_log_of(child),
             statements=lambda: _read_statements(statements),
             lockfile=lockfile,
