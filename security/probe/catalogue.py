@@ -26,6 +26,7 @@ from security.probe.isolation.idempotency import idempotency
 from security.probe.isolation.pages import pages
 from security.probe.isolation.public_output import public_output
 from security.probe.isolation.tools import tools
+from security.probe.isolation.writes import writes
 from security.probe.limits.allowance import allowance
 from security.probe.limits.batch import batch
 from security.probe.limits.clock_edges import clock_edges
@@ -66,6 +67,7 @@ PROBES: tuple[Probe, ...] = (
     idempotency,
     pages,
     public_output,
+    writes,
     allowance,
     spoofed_address,
     variants,

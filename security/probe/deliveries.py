@@ -1,4 +1,4 @@
-"""What OrderDesk posts to the webhook, signed or not, as docs/WEBHOOK.md says: a form with an order, and two headers."""
+"""What OrderDesk posts to the webhook, signed or not, as docs/WEBHOOK.md says: a form with an order, two headers."""
 
 import hmac
 import json
@@ -25,7 +25,7 @@ def signature(api_key: str, posted: bytes) -> str:
 
 
 def deliver(site: Site, posted: bytes, headers: Mapping[str, str], *, query: str = "") -> HttpAnswer:
-    """The answer to an order that is posted with these headers. Raises NoAnswerError, and Inconclusive as `ask` does."""
+    """The answer to an order that is posted with these headers. Raises as `ask` does."""
     content = urlencode({"order": posted.decode()}).encode()
     path = required_webhook(site).path + query
     return ask(site, path, {"Content-Type": FORM, **headers}, method="POST", content=content)

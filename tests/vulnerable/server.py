@@ -1,8 +1,8 @@
 """A small MCP server with a switch for each hole: what every live probe is shown to find. No hole is open by itself.
 
 `python -m tests.vulnerable.server [--hole NAME …]` prints one JSON line with its port, its control port, its
-operator's secrets and two tenants, each with a key and a stocked store. It imports nothing of the project's server: what it gets
-right, it gets right by itself. How to add a hole: holes.py.
+operator's secrets and two tenants, each with a key and a stocked store. It imports nothing of the project's server:
+what it gets right, it gets right by itself. How to add a hole: holes.py.
 """
 
 import argparse

@@ -59,6 +59,7 @@ TOOLS = (
          {"store_id": ID, "api_key": TEXT, "store_name": TEXT}, ("store_id", "api_key"), reads=False),
     Tool("stores_list", "List the tenant's stores.", {}),
     Tool("stores_use_store", "Make a store the active one.", {"identifier": ID}, ("identifier",), reads=False),
+    Tool("stores_delete", "Forget a store.", {"store_identifier": ID}, ("store_identifier",), reads=False),
     Tool("stores_resolve", "Find a store by its id or name.", {"identifier": ID}, ("identifier",)),
     Tool("orders_list", "List a store's orders, page by page.",
          {"store_identifier": STORE, "limit": LIMIT, "cursor": ID, "search": TEXT, "status": TEXT}),

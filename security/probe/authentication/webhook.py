@@ -1,4 +1,4 @@
-"""Only what a store's own API key signed is taken from the webhook, and a refusal tells nobody which stores there are."""
+"""The webhook takes what a store's own API key signed, and its refusals tell nobody which stores there are."""
 
 import contextlib
 import hashlib

@@ -12,7 +12,7 @@ from harness.collector import OpenCheck
 from harness.errors import Inconclusive
 from security.probe.calls import SAMPLES, SampleCall, Samples, sample_calls
 from security.probe.isolation.asking import Seen, ask, calling
-from security.probe.isolation.private import Private, identifying, is_id, private, texts_of
+from security.probe.isolation.private import Private, identifying, is_id, private, tells_ids, texts_of
 from security.probe.site import Site, Tenant
 
 FEW = 0.2
@@ -113,6 +113,11 @@ def nothing_apart(both: Neighbours) -> str:
         raise Inconclusive(
             "both tenants are told the same ids and addresses: either they are common to all, or nothing is kept apart;"
             " give each tenant things of its own"
+        )
+    if any(map(tells_ids, both.owner.told)):
+        raise Inconclusive(
+            "the owner is told ids, and all of them are so short that they may stand in anybody's answers: whether"
+            " anything is kept apart cannot be told"
         )
     return "no answer tells the owner anything that is its own: there is nothing to keep apart"
 

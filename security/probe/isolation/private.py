@@ -56,6 +56,11 @@ def identifying(answer: str) -> Iterator[str]:
             yield value
 
 
+def tells_ids(answer: str) -> bool:
+    """Whether an answer has members that hold ids, such short ones among them as may stand anywhere."""
+    return any(is_id(name) for name, _ in _members(_read(answer), ""))
+
+
 def is_id(name: str) -> bool:
     """Whether a member of this name holds what is one's own."""
     return IDENTIFYING.search(name) is not None

@@ -42,6 +42,7 @@ SHARED: Mapping[str, Verdict] = {
     "isolation.idempotency": Verdict(NOT_APPLICABLE, "no tool takes such a key", says="no tool takes"),
     "isolation.pages": Verdict(NOT_APPLICABLE, "no tool has pages", says="page by page"),
     "isolation.public-output": Verdict(NOT_APPLICABLE, "it has no page beside its endpoint", says="no page"),
+    "isolation.writes": Verdict(NOT_APPLICABLE, "whose writes would be made for good", says="issues them"),
     "protocol.slow-body": Verdict(FAILED, "uvicorn waits for heads and bodies without an end", 2),
     "protocol.header-mismatch": Verdict(PASSED, "the SDK compares both, and answers -32020"),
     "protocol.version-confusion": Verdict(PASSED, "the SDK answers 400 to a revision that it does not know"),
@@ -99,6 +100,7 @@ NEEDS_A_SECOND = (
     "isolation.idempotency",
     "isolation.pages",
     "isolation.public-output",
+    "isolation.writes",
 )
 WITHOUT_A_SECOND: Mapping[str, Verdict] = dict.fromkeys(
     ("authentication.mixed-key", *NEEDS_A_SECOND),
