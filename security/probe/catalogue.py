@@ -33,8 +33,10 @@ from security.probe.limits.clock_edges import clock_edges
 from security.probe.limits.connections import connections
 from security.probe.limits.eras import eras
 from security.probe.limits.keys import keys
+from security.probe.limits.methods import methods as limited_methods
 from security.probe.limits.neighbour import neighbour
 from security.probe.limits.pipelining import pipelining
+from security.probe.limits.refill import refill
 from security.probe.limits.spoofed_address import spoofed_address
 from security.probe.limits.variants import variants
 from security.probe.probe import Probe
@@ -69,11 +71,13 @@ PROBES: tuple[Probe, ...] = (
     public_output,
     writes,
     allowance,
+    refill,
     spoofed_address,
     variants,
     connections,
     pipelining,
     eras,
+    limited_methods,
     batch,
     keys,
     neighbour,

@@ -12,6 +12,7 @@ from tests.vulnerable.wire import Request
 
 MOST_BUCKETS = 10_000
 STINGY = 0.8
+SLOW = 0.9
 ADDRESS_FACTOR = 6
 WINDOW_SECONDS = 2
 ADDRESSES = ("x-forwarded-for", "forwarded", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip", "host")
@@ -31,6 +32,10 @@ class Buckets:
     def __init__(self, rate: Rate) -> None:
         self._rate = rate
         self._buckets: OrderedDict[Any, tuple[float, float]] = OrderedDict()
+
+    def forget(self) -> None:
+        """Empty buckets are full again."""
+        self._buckets.clear()
 
     def take(self, name: Any) -> float:
         """Spend a token and return 0, or the seconds until there will be one."""
@@ -61,8 +66,13 @@ class TenantLimit:
 
     def __init__(self, rate: Rate, holes: OpenHoles) -> None:
         share = STINGY if holes.has("stingy-limit") else 1
-        self._buckets = Buckets(Rate(rate.per_minute * share, rate.burst * share))
+        refill = SLOW if holes.has("slow-refill") else share
+        self._buckets = Buckets(Rate(rate.per_minute * refill, rate.burst * share))
         self._holes = holes
+
+    def forget(self) -> None:
+        """Give every tenant the whole allowance anew."""
+        self._buckets.forget()
 
     def take(self, caller: Caller, request: Request, version: str | None, place: int) -> float:
         """Spend a token and return 0, or the seconds until there will be one. `place` is the message's in its array."""

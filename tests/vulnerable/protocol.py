@@ -140,7 +140,8 @@ class Endpoint:
         self._match(checked, asked)
         if identity is None:
             return None
-        if wait := self._limit.take(asked.caller, asked.request, asked.version, asked.place):
+        free = item["method"] != "tools/call" and self._holes.has("limit-on-calls-alone")
+        if not free and (wait := self._limit.take(asked.caller, asked.request, asked.version, asked.place)):
             raise RpcError(-32003, "The rate limit is exceeded", 429, wait=wait)
         result = await self._result(item["method"], params, asked)
         if asked.modern:
@@ -172,6 +173,8 @@ class Endpoint:
         if asked.modern and method == "server/discover":
             return {"supportedVersions": [MODERN], "capabilities": CAPABILITIES, "ttlMs": 0, "cacheScope": "private"}
         if not asked.modern and method == "initialize":
+            if self._holes.has("initialize-refills"):
+                self._limit.forget()
             wanted = params.get("protocolVersion")
             known = wanted in LEGACY or self._holes.has("any-version")
             version = wanted if known else LEGACY[-1]

@@ -28,17 +28,25 @@ def allowance(check: OpenCheck, site: Site) -> None:
         limit = required_limit(small)
         fresh = small.keys.new_tenant() if small.keys else None
         with calling(site, small, fresh or small.owner) as learned, opened(small, LINES) as lines:
-            (first,) = in_turn(lines[0], [learned.request()])
-            # A new tenant may have nothing for the tool to read.
-            caller = replace(learned, method=LIST, params=None) if first.fate is Fate.OTHER else learned
+            caller = usable(learned, lines[0])
             time.sleep(60 / limit.per_minute)  # until the bucket is as full again as it was
             calls = use_up(caller, limit, lines)
-            calls += steadily(caller, min(REFILLS * 60 / limit.per_minute, LONGEST_SECONDS))
+            seconds = min(REFILLS * 60 / limit.per_minute, LONGEST_SECONDS)
+            calls += steadily(caller, seconds)
         full = fresh is not None and small is not site
         judge(check, calls, limit, full=full)
         check.evidence.append(f"{caller.words}, taken to cost one token")
+        check.evidence.append(
+            f"the refill was watched for {seconds * limit.per_minute / 60:.0f} tokens, one more or less"
+        )
         if not full:
             check.evidence.append("that the burst is served whole was not asked: what was left of it is not known")
+
+
+def usable(learned: Caller, line: Line) -> Caller:
+    """The call, or the list of tools where a new tenant has nothing for the call's tool to read. It costs a token."""
+    (first,) = in_turn(line, [learned.request()])
+    return replace(learned, method=LIST, params=None) if first.fate is Fate.OTHER else learned
 
 
 def steadily(caller: Caller, seconds: float, every: float = 0.01) -> list[Call]:

@@ -6,8 +6,8 @@ from security.probe.probe import Ask, Effect, Probe, probe
 from security.probe.site import Need
 
 
-def limit_probe(name: str, title: str, *needs: Need, at_least: int = 1) -> Callable[[Ask], Probe]:
-    """Make a probe of a function, as `probe` does; `needs` beside the limit itself."""
+def limit_probe(name: str, title: str, *needs: Need, at_least: int = 1, waits: bool = False) -> Callable[[Ask], Probe]:
+    """Make a probe of a function, as `probe` does; `needs` beside the limit itself. One that `waits` is not alone."""
     return probe(
         f"limits.{name}",
         title,
@@ -16,6 +16,7 @@ def limit_probe(name: str, title: str, *needs: Need, at_least: int = 1) -> Calla
         "MCP:rate-limiting",
         effect=Effect.STRESSES,
         needs=(Need.LIMIT, *needs),
-        alone=True,
+        alone=not waits,
+        waits=waits,
         at_least=at_least,
     )

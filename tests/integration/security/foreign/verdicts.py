@@ -62,11 +62,13 @@ SHARED: Mapping[str, Verdict] = {
     **dict.fromkeys(
         (
             "limits.allowance",
+            "limits.refill",
             "limits.spoofed-address",
             "limits.variants",
             "limits.connections",
             "limits.pipelining",
             "limits.eras",
+            "limits.methods",
             "limits.batch",
             "limits.keys",
             "limits.neighbour",

@@ -33,8 +33,12 @@ def ask(probes: Sequence[Probe], site: Site, folder: Path) -> list[Check]:
 
 @pytest.fixture(autouse=True)
 def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The server without a hole gives a slow request up after 3 s; whoever waits for twice that, waits for ever."""
+    """The server without a hole gives a slow request up after 3 s; whoever waits for twice that, waits for ever.
+
+    Fewer refills than an audit waits for show the hole as well.
+    """
     monkeypatch.setattr("security.probe.protocol.slow_body.PATIENCE_SECONDS", 6.0)
+    monkeypatch.setattr("security.probe.limits.refill.REFILLS", 40)
 
 
 @pytest.fixture(scope="module")
