@@ -161,6 +161,8 @@ class Edge:
                 "tool": tool[:200],
                 "agent": agent[:200],
                 "milliseconds": round(seconds * 1000, 2),
+                **({"key": request.header("authorization")} if self._holes.has("log-keys") else {}),
+                **({"body": request.body.decode("latin-1")} if self._holes.has("log-texts") else {}),
             }
         )
 

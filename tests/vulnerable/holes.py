@@ -64,6 +64,8 @@ _TABLE = (
     ("sql-header", "injection.sql-headers", "Headers are written into the statement that keeps the audit"),
     ("sql-webhook", "injection.sql-headers", "The webhook's store id is written into a statement"),
     ("log-lines", "injection.log", "What a client sends is logged as it is, line ends included"),
+    ("log-keys", "injection.log", "The key that a client shows is logged"),
+    ("log-texts", "injection.log", "What a client sends is logged, in one JSON string"),
     ("metric-labels", "injection.metrics", "What a client sends is a label of a metric, as it is"),
     ("poisoned-description", "injection.prompt", "A tool's description gives the reader instructions"),
     ("hidden-characters", "injection.prompt", "A tool's description has characters that nobody sees"),

@@ -1,9 +1,10 @@
-"""Whatever clients send, each line of the log is one JSON object that the server wrote."""
+"""Whatever clients send, each line of the log is one JSON object that the server wrote, and holds no key of theirs."""
 
 import json
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from harness.collector import OpenCheck
 from harness.errors import Inconclusive
@@ -12,10 +13,12 @@ from security.probe.injection.markers import Markers
 from security.probe.injection.raw import send_raw
 from security.probe.injection.storing import kept, storings
 from security.probe.injection.vectors import REQUEST_ID, argument_vectors, each_name, plainest
+from security.probe.isolation.neighbours import secrets_of
 from security.probe.probe import Effect, probe
 from security.probe.site import Need, Site
 
 FORGED = "probe.forged"
+PLAIN = "{mark}"
 LINES = '{mark}\n{"event": "probe.forged", "level": "error"}\r\nprobe.forged\r\x85\u2028{"event": "probe.forged"}\n'
 ESCAPES = "{mark}\x1b[2J\x1b]0;probe\x07\x00\x9b31m\u202e"
 LONG = "{mark}" + "a" * 100_000
@@ -26,18 +29,21 @@ SECONDS = 5.0
 
 @probe(
     "injection.log",
-    "Each line of the log is one JSON object, whatever clients send",
+    "Each line of the log is one JSON object, without keys and texts, whatever clients send",
     "A09:2025",
     "A05:2025",
     effect=Effect.WRITES,
     needs=(Need.LOG,),
 )
 def log(check: OpenCheck, site: Site) -> None:
-    """Send line ends, escape sequences and forged lines everywhere, and read the log that came of it."""
+    """Send line ends, escape sequences and forged lines everywhere, and read the log that came of it.
+
+    It holds no key, and no text that a client gave a tool: there stand the names and addresses of customers.
+    """
     read = site.log
     if read is None:
         raise Inconclusive("there is no log")
-    markers, places = Markers(), dict[str, str]()
+    markers, places, texts, hidden = Markers(), dict[str, str](), set[str](), _secrets(site)
 
     def mark(place: str) -> str:
         places[new := markers.new()] = place
@@ -46,14 +52,16 @@ def log(check: OpenCheck, site: Site) -> None:
     before = len(read())
     with asking(site) as (asker, samples):
         vectors = argument_vectors(asker, samples)
+        texts |= {vector.name for vector in vectors if vector.argument}
         for text, ways in ((LINES, vectors), (ESCAPES, each_name(vectors))):
             for vector in ways:
                 vector.send(text.replace("{mark}", mark(vector.name)))
         vectors[0].send(LONG.replace("{mark}", mark("a long argument")))
         for storing in storings(asker.client.list_tools()):
-            for text in (LINES, ESCAPES):
-                with kept(check, asker, storing, text.replace("{mark}", mark(f"a text stored with {storing.tool}"))):
-                    pass
+            texts.add(place := f"a text stored with {storing.tool}")
+            for text in (LINES, ESCAPES, PLAIN):
+                with kept(check, asker, storing, text.replace("{mark}", mark(place))) as now:
+                    hidden["an API key that a client registered"] = str(now.arguments.get("api_key", ""))
         raw = send_raw(site, LINES, mark)
         call, last = plainest(samples), markers.new()
         asker.call(call.name, call.arguments, {REQUEST_ID: last, "User-Agent": last})
@@ -66,6 +74,39 @@ def log(check: OpenCheck, site: Site) -> None:
     for (rule, place), (message, count) in wrong_lines(written, places, markers).items():
         told = f"{place} {message} ({count} of {len(written)} lines)"
         check.find(rule, told, location=place, references=("CWE-117", "CWE-150"), key=f"{rule} {place}")
+    _judge_secrets(check, read(), hidden)
+    for place, count in told_texts(written, {mark: where for mark, where in places.items() if where in texts}, markers):
+        message = f"{place} stands in the log ({count} of {len(written)} lines): whoever reads it reads customers' data"
+        check.find("log-text", message, location=place, references=("CWE-532",), key=f"log-text {place}")
+
+
+def _secrets(site: Site) -> dict[str, str]:
+    """What nobody may read in a log, by what it is."""
+    hidden = {
+        "the admin token": site.admin_token or "",
+        "a store's API key": site.upstream.api_key if site.upstream else "",
+    }
+    for whose, tenant in (("the owner's", site.owner), ("the stranger's", site.stranger)):
+        hidden |= {f"{whose} key ({place})": text for place, text in enumerate(secrets_of(tenant) if tenant else ())}
+    return hidden
+
+
+def _judge_secrets(check: OpenCheck, text: str, hidden: Mapping[str, str]) -> None:
+    """Find each secret that stands in the log, from the server's start on."""
+    for what, secret in hidden.items():
+        if secret and secret in text:
+            message = f"{what} stands in the log: whoever reads it can use the key"
+            check.find(
+                "log-secret", message, location=what, references=("CWE-532", "CWE-312"), key=f"log-secret {what}"
+            )
+
+
+def told_texts(lines: Sequence[str], places: Mapping[str, str], markers: Markers) -> list[tuple[str, int]]:
+    """The places whose marks stand in lines, and in how many of them."""
+    counts = Counter(
+        place for line in lines for place in {places[mark] for mark in markers.found(line) & places.keys()}
+    )
+    return sorted(counts.items())
 
 
 def wrong_lines(

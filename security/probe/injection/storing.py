@@ -21,7 +21,7 @@ START = 12
 
 @dataclass(frozen=True)
 class Storing:
-    """A tool that stores texts: {text} stands for one, {token} for a new id.
+    """A tool that stores texts: {text} stands for one, {token} for a new id, {secret} for what nobody may read again.
 
     `removal` is the tool that removes what was stored and its arguments, {NAME} standing for what the answer told;
     `facts` is how other tools call it.
@@ -48,7 +48,7 @@ OURS = (
         "stores_register",
         {
             "store_id": "{token}",
-            "api_key": "{token}",
+            "api_key": "{secret}",
             "store_name": "{text}",
             "label": "{text}",
             "idempotency_key": "{token} {text}",
@@ -98,7 +98,7 @@ def storings(tools: list[dict[str, Any]]) -> list[Storing]:
 @contextmanager
 def kept(check: OpenCheck, asker: Asker, storing: Storing, text: str) -> Iterator[Kept]:
     """Store `text` (whether the answer is a success or not: it may be there all the same), and remove it at the end."""
-    given = {"text": text, "token": f"probe-{secrets.token_hex(6)}"}
+    given = {"text": text, "token": f"probe-{secrets.token_hex(6)}", "secret": f"probe-{secrets.token_hex(12)}"}
     arguments = _fill(storing.arguments, given)
     answer = asker.call(storing.tool, arguments)
     # A fact that is the text itself would carry it into the calls that are to come across it.

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from security.probe.injection.log import wrong_lines
+from security.probe.injection.log import told_texts, wrong_lines
 from security.probe.injection.markers import Markers
 
 
@@ -36,4 +36,14 @@ def test_a_text_that_stays_inside_its_json_string_is_fine() -> None:
 def test_a_line_without_a_mark_counts_too() -> None:
     assert list(wrong_lines(["Traceback (most recent call last):"], {}, Markers())) == [
         ("log-line", "a text of a client's")
+    ]
+
+
+def test_an_argument_in_a_line_is_told_even_where_it_stays_inside_its_string() -> None:
+    markers = Markers()
+    first, second, header = (markers.new() for _ in range(3))
+    lines = [json.dumps({"body": f"{first} {second}"}), json.dumps({"id": header, "name": second})]
+    assert told_texts(lines, {first: "orders_find email", second: "orders_find name"}, markers) == [
+        ("orders_find email", 1),
+        ("orders_find name", 2),
     ]
