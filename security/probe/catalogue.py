@@ -50,6 +50,7 @@ from security.probe.protocol.methods import methods
 from security.probe.protocol.nesting import nesting
 from security.probe.protocol.numbers import numbers
 from security.probe.protocol.rebinding import rebinding
+from security.probe.protocol.repeated_headers import repeated_headers
 from security.probe.protocol.slow_body import slow_body
 from security.probe.protocol.version_confusion import version_confusion
 from security.probe.surface.lock import lock
@@ -99,6 +100,7 @@ PROBES: tuple[Probe, ...] = (
     encoding,
     numbers,
     framing,
+    repeated_headers,
     rebinding,
     cross_origin,
     methods,

@@ -73,17 +73,21 @@ class Edge:
 
     async def _route(self, request: Request) -> Response:
         has = self._holes.has
-        if repeated := [name for name in SINGLE if len(request.all(name)) > 1]:
+        repeated = [name for name in SINGLE if len(request.all(name)) > 1]
+        if repeated and not has("last-header-counts"):
             raise RefusedError(400, f"The header {repeated[0]} is given twice")
         if has("trace-method"):
             request = replace(request, method=request.header("x-http-method-override") or request.method)
             if request.method == "TRACE":
                 return _echo(request)
-        if not has("any-host") and not _is_ours(request.header("host") or ""):
+        lax = has("any-host") or (has("any-host-beside") and request.path != "/mcp")
+        if not lax and not _is_ours(request.header("host") or ""):
             raise RefusedError(421, "This host is not served here")
         if request.method == "OPTIONS" and has("open-cors"):
             return Response(204)
         origin = request.header("origin")
+        if origin is not None and has("origin-by-case") and not origin.startswith(("http:", "https:", "null", "file:")):
+            origin = None
         if origin is not None and not has("any-origin") and not _is_our_page(origin):
             raise RefusedError(403, "Pages of this origin may not call")
         path = self._path(request)
@@ -104,10 +108,15 @@ class Edge:
             raise RefusedError(405, "Only GET is answered here")
         if path == "/health":
             body: dict[str, Any] = {"status": "ok"}
+            if self._holes.has("health-paths"):
+                body["database"] = "/var/lib/vulnerable/app.db"
             if self._holes.has("telling-health"):
                 body["stores"] = [dict(row) for row in self._database.run("SELECT tenant, store_id, name FROM stores")]
             return Response(200, json.dumps(body).encode(), (JSON,))
-        given = (request.header("authorization") or "").removeprefix("Bearer ").encode("latin-1")
+        shown = (request.header("authorization") or "").removeprefix("Bearer ")
+        if not shown and self._holes.has("query-admin-token"):
+            shown = parse_qs(request.query).get("token", [""])[0]
+        given = shown.encode("latin-1")
         if not hmac.compare_digest(given, self._operator.admin_token.encode()) and not self._holes.has("open-metrics"):
             return replace(_refusal(401, "The admin token is required"), headers=(JSON, ("www-authenticate", "Bearer")))
         if path == "/metrics":

@@ -108,7 +108,9 @@ class Endpoint:
         if caller is not None:
             self._callers[request.connection] = caller
             return caller
-        wait = 0.0 if self._holes.has("no-throttle") or not key else self._wrong_keys.count(key, request.peer)
+        claimed = request.header("x-forwarded-for") if self._holes.has("throttle-by-claim") else None
+        counted = claimed or key, claimed or request.peer
+        wait = 0.0 if self._holes.has("no-throttle") or not key else self._wrong_keys.count(*counted)
         if wait:
             self._locked.add(key.partition(".")[0])
             raise RpcError(-32001, "Too many wrong keys were tried", 429, wait=wait)

@@ -171,7 +171,8 @@ class Wire:
                 size = re.sub(rb"[^0-9A-Fa-f]", b"", line.partition(b";")[0].replace(b"0x", b"")) or b"0"
             if not CHUNK_SIZE.fullmatch(size):
                 raise RefusedError(400, "That is no chunk")
-            self._bound(len(body) + int(size, 16))
+            if not self._holes.has("chunks-unbounded"):
+                self._bound(len(body) + int(size, 16))
             body += await incoming.exactly(int(size, 16))
             end = await incoming.line()
             if not lax and end != b"\r\n":

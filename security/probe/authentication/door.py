@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from email.parser import BytesParser
 from enum import StrEnum
@@ -35,10 +36,10 @@ class Door:
     patience: float
     knocked: int = 0
 
-    def knock(self, authorization: bytes | None, query: str = "") -> Told:
-        """Knock once on a connection of its own, with this header value (None: without one)."""
+    def knock(self, authorization: bytes | None, headers: Mapping[str, str] | None = None) -> Told:
+        """Knock once on a connection of its own, with this header value (None: without one), and further headers."""
         self.knocked += 1
-        told, _ = self._knock(authorization, query)
+        told, _ = self._knock(authorization, "", headers)
         return told
 
     def ask(self, authorization: bytes | None, query: str = "") -> Told:
@@ -58,9 +59,11 @@ class Door:
                 raise Inconclusive(f"the server limits wrong keys, after {self.knocked} of them: ask again in a minute")
             time.sleep(seconds)
 
-    def _knock(self, authorization: bytes | None, query: str) -> tuple[Told, float]:
+    def _knock(
+        self, authorization: bytes | None, query: str, further: Mapping[str, str] | None = None
+    ) -> tuple[Told, float]:
         body, headers = opening(self.version)
-        head = wire.head(self.site, {**headers, "Content-Length": str(len(body)), **CLOSE}).replace(
+        head = wire.head(self.site, {**headers, "Content-Length": str(len(body)), **CLOSE, **(further or {})}).replace(
             b" HTTP/1.1", b"", 1
         )
         request_line, _, rest = head.partition(b"\r\n")

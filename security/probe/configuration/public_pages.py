@@ -19,6 +19,7 @@ class Page:
     sign: re.Pattern[str]
 
 
+ALIVE = ("/health/live", "/health/ready", "/healthz", "/livez", "/readyz")
 PAGES = (
     Page(
         "metrics",
@@ -27,9 +28,11 @@ PAGES = (
     ),
     Page(
         "detailed health",
-        ("/health/detailed", "/health/details", "/healthz/verbose", "/actuator/health", "/status", "/health"),
+        ("/health/detailed", "/health/details", "/healthz/verbose", "/actuator/health", "/status", "/health", *ALIVE),
         re.compile(
             r"(?i)(sqlite|postgres|redis|mysql)://|\"(settings|environment_variables|hostname|database_url|uptime)\""
+            # A member that holds an address, or a path of the machine.
+            r"|\"\s*:\s*\"(https?://[^\"]+|(/[\w.-]+){2,}|[a-z]:\\\\[^\"]+)\""
         ),
     ),
     Page(

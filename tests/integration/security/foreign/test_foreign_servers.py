@@ -15,6 +15,7 @@ from tests.integration.security.foreign.foreign_servers import KEYS, Foreign, st
 from tests.integration.security.foreign.verdicts import (
     CARELESS,
     FASTMCP,
+    FASTMCP_WITHOUT_KEYS,
     LEGACY,
     SHARED,
     WITHOUT_A_SECOND,
@@ -46,6 +47,7 @@ def expected(foreign: Foreign) -> dict[str, Verdict]:
         **(WITHOUT_A_SECOND if foreign.alone else {}),
         **({} if foreign.keys else WITHOUT_KEYS),
         **(FASTMCP if foreign.made_with == "fastmcp" else {}),
+        **(FASTMCP_WITHOUT_KEYS if foreign.made_with == "fastmcp" and not foreign.keys else {}),
         **(LEGACY if foreign.legacy else {}),
         **(CARELESS if foreign.careless else {}),
     }
