@@ -91,11 +91,12 @@ def _begin(run: Run, probes: Sequence[Probe], named: Sequence[str], opening: "Fu
         with opened.connect() as client:
             check.examined = len(list(client.list_tools()))
         check.evidence.append(f"{opened.url} offers {check.examined} tools")
-        site = opened
+        if check.examined:  # of a server without tools, hardly a question could be answered
+            site = opened
     if site is None:
         for probe in probes:
             with run.check(probe.id, probe.title, severity=probe.severity, categories=probe.categories):
-                raise Inconclusive("it was not asked: the target did not answer its owner")
+                raise Inconclusive("it was not asked: the target did not answer its owner, or offers no tool")
         return None
     waiting = in_background(lambda: ask_waiting(run, probes, site, named))
     ask_together(run, probes, site, named)

@@ -38,11 +38,15 @@ class Seen:
 
 @dataclass(frozen=True)
 class Vector:
-    """One way for a client's text into the server: how findings tell it, and the argument's or header's own name."""
+    """One way for a client's text into the server: how findings tell it, and the argument's or header's own name.
+
+    `usual` is the text of the answer when nothing of the kind is sent there; None where that tells nothing.
+    """
 
     name: str
     send: Callable[[str], Seen]
     argument: str
+    usual: str | None = None
 
 
 class Asker:

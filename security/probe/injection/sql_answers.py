@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.collector import OpenCheck
+from harness.errors import Inconclusive
 from security.probe.injection.asking import Seen, Vector
 from security.probe.injection.sql_errors import database_error
 from security.probe.injection.vectors import each_name
@@ -57,13 +58,17 @@ Told = tuple[str, str]
 
 
 def judge_by_answers(check: OpenCheck, vectors: Sequence[Vector]) -> None:
-    """Find each vector whose text a database takes for SQL. What one request shows is repeated before it is told."""
-    asked, timed, usual = _chosen(vectors), 0, list[float]()
+    """Find each vector whose text a database takes for SQL. What one request shows is repeated before it is told.
+
+    Raises Inconclusive where the answers hang on none of the texts, so that they cannot show what becomes of them.
+    """
+    asked, timed, usual, reached = _chosen(vectors), 0, list[float](), 0
     for vector in asked:
         word = _word()
         plain = vector.send(word)
         usual.append(plain.seconds)
         check.examined += 1
+        reached += _reaches(vector, plain, word)
         told = _tells_errors(vector, plain) or _minds_quotes(vector) or _obeys_conditions(vector, _without(plain, word))
         if told is None and timed < MOST_TIMED:
             timed += 1
@@ -76,6 +81,16 @@ def judge_by_answers(check: OpenCheck, vectors: Sequence[Vector]) -> None:
         f"asked in {len(asked)} of {len(vectors)} places, each name once: errors, quotation marks and conditions"
         f" in all of them, pace in {timed}; not seen: what was sent to the database"
     )
+    if not reached and not check.findings and any(vector.usual is not None for vector in asked):
+        raise Inconclusive(
+            "every answer is the same whatever is sent: nothing shows that a text reaches anything; ask a target"
+            " whose tools find what it stores"
+        )
+
+
+def _reaches(vector: Vector, plain: Seen, word: str) -> bool:
+    """Whether a word that nothing is called makes another answer than usual, or comes back."""
+    return vector.usual is not None and (not plain.ok or word in plain.text or plain.shown != vector.usual)
 
 
 def _chosen(vectors: Sequence[Vector]) -> list[Vector]:

@@ -32,13 +32,17 @@ def sql_second_order(check: OpenCheck, site: Site) -> None:
             check.not_applicable("no tool says that it stores a text and only adds to the server's own data")
             return
         markers, before = Markers(), len(site.statements()) if site.statements else 0
-        stored = dict[str, str]()
+        stored, shown = dict[str, str](), list[str]()
         for storing in ways:
-            mark = _store_and_read(check, asker, samples, storing, markers)
+            mark, read_back = _store_and_read(check, asker, samples, storing, markers)
+            shown += [storing.tool] if read_back else []
             if mark is not None:
                 stored[mark] = f"a text stored with {storing.tool}"
         if not stored:
             raise Inconclusive("no tool stored a text with a quotation mark")
+        check.evidence.append(f"read back by other tools: what {', '.join(shown) or 'none'} stored")
+        if not shown and not check.findings:
+            raise Inconclusive("no other tool tells what was stored, so that nothing shows that it is ever used")
         if site.statements is not None:
             seen = wait_for(site.statements, before, next(iter(stored)), markers)
             judge_texts(check, seen, stored, markers)
@@ -46,18 +50,24 @@ def sql_second_order(check: OpenCheck, site: Site) -> None:
             check.evidence.append(f"{len(seen)} statements; {len(arrived)} of {len(stored)} texts are among parameters")
 
 
-def _store_and_read(check: OpenCheck, asker: Asker, samples: Samples, storing: Storing, markers: Markers) -> str | None:
-    """Find what a hostile text breaks and a plain one does not. Returns the hostile text's mark, None if not stored."""
+def _store_and_read(
+    check: OpenCheck, asker: Asker, samples: Samples, storing: Storing, markers: Markers
+) -> tuple[str | None, bool]:
+    """Find what a hostile text breaks and a plain one does not.
+
+    Returns the hostile text's mark, None if not stored; and whether another tool told the plain one.
+    """
     plain_mark, mark = markers.new(), markers.new()
     with kept(check, asker, storing, PLAIN.format(mark=plain_mark)) as now:
         if not now.answer.ok:
             check.evidence.append(f"{storing.tool} does not even take a plain text: {now.answer.text[:100]}")
-            return None
+            return None, False
         usual = _read(asker, readings(samples, now))
     with kept(check, asker, storing, HOSTILE.format(mark=mark)) as now:
         hostile = _read(asker, readings(samples, now))
         is_stored = now.answer.ok or any(mark in markers.found(seen.text) for _, seen in hostile.values())
     check.examined += len(usual)
+    read_back = any(plain_mark in markers.found(seen.text) for name, seen in usual.values() if name != storing.tool)
     broken = {}
     for what, (name, before) in usual.items():
         _, after = hostile[what]
@@ -73,7 +83,7 @@ def _store_and_read(check: OpenCheck, asker: Asker, samples: Samples, storing: S
             references=("CWE-89",),
             key=f"{storing.tool} {name}",
         )
-    return mark if is_stored else None
+    return mark if is_stored else None, read_back
 
 
 def _read(asker: Asker, calls: Mapping[str, Call]) -> dict[str, tuple[str, Seen]]:

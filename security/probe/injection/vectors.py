@@ -48,7 +48,10 @@ def argument_vectors(asker: Asker, samples: Samples) -> list[Vector]:
     def of(place: Place) -> Vector:
         argument = next((step for step in reversed(place.path) if isinstance(step, str)), "")
         return Vector(
-            place.name, lambda text: asker.call(place.call.name, place.fill(text)), f"{argument}{place.member}"
+            place.name,
+            lambda text: asker.call(place.call.name, place.fill(text)),
+            f"{argument}{place.member}",
+            place.call.text,
         )
 
     named = Vector("the name of a tool", lambda text: asker.call(text, {}), "")

@@ -1,14 +1,16 @@
 """A call that is spelt in another way has no more for it."""
 
 import functools
+import itertools
 from collections.abc import Callable, Iterator
-from itertools import product
 from urllib.parse import urlsplit
 
 from harness.collector import OpenCheck
-from security.probe.limits.caller import Caller
+from security.probe.limits.bucket import Fate
+from security.probe.limits.caller import Caller, calling
 from security.probe.limits.declare import limit_probe
 from security.probe.limits.exhausted import TRIES, exhausted
+from security.probe.limits.line import Line
 from security.probe.limits.sending import in_turn
 from security.probe.site import Site
 
@@ -23,11 +25,30 @@ METHODS = ("PUT", "PATCH", "post", "Post")
 
 @limit_probe("variants", "No other spelling of path, method, query or headers gets more than the allowance", at_least=3)
 def variants(check: OpenCheck, site: Site) -> None:
-    """With nothing left, send the call spelt differently each time."""
+    """With nothing left, send the call spelt differently each time, in those spellings that are served at all."""
     with exhausted(site, check) as drained:
+        served = _served(site) if site is not drained.caller.site else None
         for way, spell in _ways():
-            requests = [spell(drained.caller, number) for number in range(TRIES)]
+            numbers = list(range(TRIES)) if served is None else served[way]
+            if not numbers:
+                check.evidence.append(f"calls {way} are not served at all")
+                continue
+            spelt = itertools.islice(itertools.cycle(numbers), TRIES)
+            requests = [spell(drained.caller, number) for number in spelt]
             drained.try_way(check, way, way, functools.partial(in_turn, drained.line, requests))
+
+
+def _served(site: Site) -> dict[str, list[int]]:
+    """Which spellings of each way are served where calls are as good as free."""
+    with calling(site, site, site.owner) as caller, Line(site) as line:
+        return {
+            way: [
+                number
+                for number in range(TRIES)
+                if Fate.SERVED in {call.fate for call in in_turn(line, [spell(caller, number)])}
+            ]
+            for way, spell in _ways()
+        }
 
 
 def _ways() -> Iterator[tuple[str, Spell]]:
@@ -66,7 +87,7 @@ def _spellings(path: str) -> list[str]:
     bare = path.strip("/")
     encoded = f"%{ord(bare[0]):02x}{bare[1:]}" if bare else ""
     before, after = ("/", "//", "/./", "/x/../"), ("", "/", ";x=1")
-    spelt = [f"{first}{bare}{last}" for first, last in product(before, after)]
+    spelt = [f"{first}{bare}{last}" for first, last in itertools.product(before, after)]
     return [*[each for each in spelt if each != path], f"/{encoded}", f"/{bare.upper()}", *spelt][:TRIES]
 
 

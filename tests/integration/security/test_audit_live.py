@@ -109,7 +109,7 @@ def test_a_target_that_is_not_there_is_inconclusive_and_the_repository_is_scanne
     assert "cannot be reached" in checks(repository)["target"].reason
     assert {check.status for check in probed(repository).values()} == {CheckStatus.INCONCLUSIVE}
     assert {check.reason for check in probed(repository).values()} == {
-        "it was not asked: the target did not answer its owner"
+        "it was not asked: the target did not answer its owner, or offers no tool"
     }
 
 

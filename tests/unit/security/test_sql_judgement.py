@@ -158,3 +158,17 @@ def test_a_log_of_statements_that_tells_nothing_is_no_pass(monkeypatch: pytest.M
     monkeypatch.setattr("security.probe.injection.sql_statements.SECONDS", 0.05)
     with pytest.raises(Inconclusive, match="it does not tell"):
         Logged(bound=True, deaf=True).judge()
+
+
+def test_a_server_that_answers_the_same_whatever_is_sent_is_no_pass() -> None:
+    vector = Vector("goods_find name", lambda _: Seen(ok=True, text="{}", shown="{}"), "name", usual="{}")
+    with pytest.raises(Inconclusive, match="nothing shows that a text reaches anything"):
+        judge_by_answers(OpenCheck("injection.sql", 1), [vector])
+
+
+def test_a_search_that_finds_nothing_shows_that_its_text_arrives() -> None:
+    check = OpenCheck("injection.sql", 1)
+    judge_by_answers(
+        check, [Vector("goods_find name", lambda _: Seen(ok=True, text="[]", shown="[]"), "name", "[Mug]")]
+    )
+    assert check.findings == []
