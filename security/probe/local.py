@@ -118,7 +118,9 @@ def _limited(target: LocalTarget, stranger: Tenant) -> Iterator[Site]:
     """A second server on the same database, with a limit that is reached in seconds."""
     limits = {"RATE_LIMIT_RPM": str(LIMITED_RPM), "WRONG_KEYS_PER_MINUTE": str(WRONG_KEYS)}
     environment = {**target.environment, **limits}
-    with serving(environment=environment, logs=target.logs, name="limited-server") as served:
+    # One that waits for a refill has a server, and so logs, of its own.
+    name = f"limited-server-{secrets.token_hex(2)}"
+    with serving(environment=environment, logs=target.logs, name=name) as served:
         yield Site(
             target=Target(name=target.target.name, url=f"{served.base_url}/mcp"),
             owner=Tenant(target.token, target.sandbox.store_id),
