@@ -63,8 +63,8 @@ def _is_taken_in_chunks(site: Site, client: Client, message: Mapping[str, Any]) 
         try:
             line.send(head(site, {**usual, "Transfer-Encoding": "chunked"}) + chunks + b"0\r\n\r\n")
             response = line.receive()
-        except NoAnswerError:
-            return False  # cut off
+        except (NoAnswerError, TimeoutError):
+            return False  # cut off, or not read
     return is_answered(HttpAnswer(response.status, httpx.Headers(response.headers), response.body, 0.0))
 
 

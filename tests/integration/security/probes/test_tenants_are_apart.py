@@ -56,6 +56,13 @@ def test_every_tool_of_ours_is_called_by_the_owner_and_tried_by_the_stranger(che
     assert checks["isolation.error-texts"].examined > ALL_TOOLS
 
 
+def test_the_stranger_writes_for_good_and_the_owner_keeps_its_stores(checks: dict[str, Check]) -> None:
+    check = checks["isolation.writes"]
+    assert check.examined > 20
+    assert any(line.startswith("to the letter as before: ") and "stores_list" in line for line in check.evidence)
+    assert any(line.endswith("0 the owner's store") for line in check.evidence)
+
+
 @pytest.mark.parametrize("probe", [timing, malformed_key], ids=lambda probe: probe.id)
 def test_where_wrong_keys_are_limited_there_is_no_verdict(
     probe: Probe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
