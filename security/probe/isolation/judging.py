@@ -51,9 +51,9 @@ def judge_journal(check: OpenCheck, site: Site, since: int, requests: Mapping[st
     )
 
 
-def require_refusal(refused: int) -> None:
-    """Raise Inconclusive unless the stranger was refused something that names what is the owner's."""
-    if not refused:
+def require_refusal(check: OpenCheck, refused: int) -> None:
+    """Raise Inconclusive where nothing was found, and nothing that names the owner's was refused to the stranger."""
+    if not refused and not check.findings:
         raise Inconclusive(
             "nothing that names the owner's was refused to the stranger: either no tool takes it, or it says nothing;"
             " give the owner things with ids, and tools that ask for them"

@@ -37,7 +37,7 @@ def tools(check: OpenCheck, site: Site) -> None:
         check.evidence.append(
             f"{check.examined} calls of the stranger's; {len(both.private.texts)} texts that only the owner may see"
         )
-        require_refusal(refused)
+        require_refusal(check, refused)
         refuse_gaps(check, both.owner)
 
 

@@ -55,7 +55,7 @@ def writes(check: OpenCheck, site: Site) -> None:
         time.sleep(SETTLE_SECONDS)
         _compare(check, both, before)
         check.evidence.append(f"{check.examined} writes of the stranger's, {refused} refused")
-        require_refusal(refused)
+        require_refusal(check, refused)
 
 
 def _foreign_writes(both: Neighbours) -> Iterator[tuple[SampleCall, dict[str, Any]]]:

@@ -6,6 +6,7 @@ from typing import cast
 import pytest
 
 from harness.client import Client
+from harness.collector import OpenCheck
 from harness.errors import Inconclusive
 from security.probe.calls import SampleCall, Samples
 from security.probe.isolation.judging import require_refusal
@@ -39,6 +40,7 @@ def test_ids_that_both_are_told_leave_it_open_too() -> None:
 
 
 def test_without_a_refusal_nobody_is_kept_out() -> None:
-    require_refusal(1)
+    check = OpenCheck("isolation.tools", 1)
+    require_refusal(check, 1)
     with pytest.raises(Inconclusive, match="refused to the stranger"):
-        require_refusal(0)
+        require_refusal(check, 0)

@@ -52,7 +52,7 @@ SHARED: Mapping[str, Verdict] = {
     "protocol.encoding": Verdict(FAILED, "json.loads guesses UTF-16 and UTF-32, and lets surrogates through", 3),
     "protocol.numbers": Verdict(PASSED, "what is too large is a parse error or an invalid argument"),
     "protocol.framing": Verdict(PASSED, "httptools refuses every shape"),
-    "protocol.repeated-headers": Verdict(FAILED, "Starlette takes the first of two headers, whatever they say", 5),
+    "protocol.repeated-headers": Verdict(FAILED, "Starlette takes the first of two; the SDK compares with the body", 3),
     "protocol.rebinding": Verdict(PASSED, "on loopback the SDK answers 421 and 403 by default"),
     "protocol.cross-origin": Verdict(PASSED, "it sends no CORS header"),
     "protocol.methods": Verdict(PASSED, "other methods are answered 405, or 400"),
@@ -112,15 +112,15 @@ WITHOUT_A_SECOND: Mapping[str, Verdict] = dict.fromkeys(
 WITHOUT_KEYS: Mapping[str, Verdict] = {
     **dict.fromkeys((*NEEDS_A_KEY, *NEEDS_A_SECOND), Verdict(OPEN, "nobody gave a key", says="a key: name")),
     "authentication.absent-key": Verdict(FAILED, "it asks nobody for a key", 1),
-    "protocol.repeated-headers": Verdict(FAILED, "as with keys, of which there are none", 4),
+    "protocol.repeated-headers": Verdict(FAILED, "as with keys, of which there are none", 2),
 }
 FASTMCP: Mapping[str, Verdict] = {
     "protocol.framing": Verdict(FAILED, "h11 takes both framings for chunks, and keeps the connection", 3),
-    "protocol.repeated-headers": Verdict(FAILED, "h11 refuses two Hosts, and Starlette takes the first of others", 4),
+    "protocol.repeated-headers": Verdict(FAILED, "h11 refuses two Hosts; Starlette takes the first, of origins any", 2),
     "protocol.rebinding": Verdict(FAILED, "host_origin_protection is off by default", 11),
 }
 FASTMCP_WITHOUT_KEYS: Mapping[str, Verdict] = {
-    "protocol.repeated-headers": Verdict(FAILED, "as with keys, of which there are none", 3),
+    "protocol.repeated-headers": Verdict(FAILED, "as with keys, of which there are none", 1),
 }
 CARELESS: Mapping[str, Verdict] = {
     "isolation.tools": Verdict(FAILED, "a note goes to whoever knows its id", 1, "notes_get"),
@@ -128,7 +128,7 @@ CARELESS: Mapping[str, Verdict] = {
     "injection.sql": Verdict(FAILED, "a search's text is written into its statement", 1, "notes_search text"),
 }
 LEGACY: Mapping[str, Verdict] = {
-    "protocol.repeated-headers": Verdict(FAILED, "Starlette takes the first of two; no header names the method", 3),
+    "protocol.repeated-headers": Verdict(FAILED, "Starlette takes the first of two, also of revisions", 3),
     "protocol.header-mismatch": Verdict(NOT_APPLICABLE, "older revisions have no such headers", says="does not speak"),
     "protocol.encoding": Verdict(PASSED, "in legacy sessions pydantic reads the JSON, and that as UTF-8 alone"),
 }
