@@ -79,7 +79,8 @@ def _forgeries(site: Site, hook: Webhook) -> Iterator[tuple[str, Mapping[str, st
     if site.owner.key is not None:
         bearer = {"Authorization": f"Bearer {site.owner.key}"}
         yield "with a tenant's key in place of a hash", {STORE_HEADER: hook.store, **bearer}, ""
-    for whose, store in (("another tenant's store", site.stranger and site.stranger.store), ("no store", "")):
+    others = {"another tenant's store": site.stranger.store if site.stranger else None, "no store": ""}
+    for whose, store in others.items():
         if store is not None and store != hook.store:
             yield f"of {whose} with the owner's hash", {STORE_HEADER: store, HASH_HEADER: right}, ""
     for spelt in ("' OR '1'='1", "%", "*"):
