@@ -1,5 +1,6 @@
 """What surrounds the endpoint: hosts, origins, security headers, health, metrics, the log, and the last resort."""
 
+import hashlib
 import hmac
 import json
 import re
@@ -34,10 +35,10 @@ SECURITY_HEADERS = (
 
 @dataclass(frozen=True)
 class Operator:
-    """The secrets of whoever runs the server: the token for what is not public, the key that signs deliveries."""
+    """The secrets of whoever runs the server: the token for what is not public, what the stores' keys are made of."""
 
     admin_token: str
-    webhook_key: str
+    webhook_secret: str
 
 
 class Edge:
@@ -124,6 +125,11 @@ class Edge:
         detailed = {"status": "ok", "database": "ok", "requests": sum(self._counts.values())}
         return Response(200, json.dumps(detailed).encode(), (JSON,))
 
+    def webhook_key(self, store: str) -> str:
+        """What signs the deliveries of a store."""
+        whose = "" if self._holes.has("one-webhook-key") else store
+        return hashlib.sha256(f"{self._operator.webhook_secret} {whose}".encode("utf-8", "replace")).hexdigest()
+
     def _webhook(self, request: Request) -> Response:
         """The answer to a delivery; what an unknown store or a wrong signature is told is the same."""
         if request.method != "POST":
@@ -133,7 +139,7 @@ class Edge:
             raise RefusedError(400, "There is no order")
         store = request.header("x-order-desk-store-id") or ""
         known = self._database.run("SELECT 1 FROM stores WHERE store_id = ?", store, hole="sql-webhook")
-        right = hmac.new(self._operator.webhook_key.encode(), orders[0].encode("latin-1"), "sha256").hexdigest()
+        right = hmac.new(self.webhook_key(store).encode(), orders[0].encode("latin-1"), "sha256").hexdigest()
         signed = hmac.compare_digest(right.encode(), (request.header("x-order-desk-hash") or "").encode("latin-1"))
         if not (signed and known) and not self._holes.has("unsigned-webhook"):
             raise RefusedError(401, "Unknown store or wrong hash")

@@ -37,6 +37,7 @@ _TABLE = (
     ("throttle-by-claim", "authentication.brute-force", "Wrong keys are counted by the address that a header claims"),
     ("lockout", "authentication.brute-force", "After too many wrong keys the right one is refused as well"),
     ("unsigned-webhook", "authentication.webhook", "A delivery counts whatever its signature says"),
+    ("one-webhook-key", "authentication.webhook", "The deliveries of every store are signed with one key"),
     ("cross-tenant", "isolation.tools", "An identifier is enough, whosever the thing is"),
     ("shared-cache", "isolation.cache", "Cached answers are found without asking who called"),
     ("telling-errors", "isolation.error-texts", "A refusal says whose the thing is that was asked for"),

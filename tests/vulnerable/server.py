@@ -63,13 +63,14 @@ async def _serve(options: argparse.Namespace) -> None:
     wire = Wire(edge.answer, edge.refuse, Bounds(options.head_seconds, options.body_seconds, BODY_BYTES), holes)
     server = await asyncio.start_server(wire.serve, LOOPBACK, 0, ssl=context)
     commands = await asyncio.start_server(control.serve, LOOPBACK, 0)
+    tenants = [control.obey("tenant", store=name) for name in STORES]
     announcement = {
         "event": "vulnerable.listening",
         "port": server.sockets[0].getsockname()[1],
         "control": commands.sockets[0].getsockname()[1],
         "admin_token": operator.admin_token,
-        "webhook_key": operator.webhook_key,
-        "tenants": [control.obey("tenant", store=name) for name in STORES],
+        "webhook_key": edge.webhook_key(tenants[0]["store"]),
+        "tenants": tenants,
     }
     sys.stdout.write(f"{json.dumps(announcement)}\n")
     sys.stdout.flush()
