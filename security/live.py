@@ -18,6 +18,7 @@ from security.probe.remote import open_remote
 from security.probe.run import ask_alone, ask_together, ask_waiting
 from security.probe.site import Site
 
+OPENING_SECONDS = 10.0
 TARGET = "target"
 """The id of the check that there is a server to probe."""
 
@@ -57,8 +58,13 @@ class Probing:
     run: Run
     probes: Sequence[Probe]
     named: Sequence[str]
+    opening: "Future[Site]"
     asking: "Future[Asking | None]"
     """None where the target did not answer."""
+
+    def give_way(self) -> None:
+        """Wait for the target, for a while: the longest probe begins when it is open, and what else runs delays it."""
+        wait([self.opening], OPENING_SECONDS)
 
     def finish(self) -> None:
         """Wait for them, and ask those that need the machine for themselves."""
@@ -76,7 +82,8 @@ def probing(
     with ExitStack() as stack:
         opening = in_background(lambda: stack.enter_context(target))
         try:
-            yield Probing(run, probes, named, in_background(lambda: _begin(run, probes, named, opening)))
+            asking = in_background(lambda: _begin(run, probes, named, opening))
+            yield Probing(run, probes, named, opening, asking)
         finally:
             wait([opening])  # what it started is on the stack by then
             if opening.exception() is None:
