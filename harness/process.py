@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from harness.errors import HarnessError
 
@@ -28,9 +28,10 @@ MARK = "HARNESS_CHILD"
 ROUNDS = 10
 """How often what a child left behind is looked for: what starts others while it is ended takes more than one."""
 
-# Waits on a pipe that closes when the starting process ends, however it ends, and then kills the child's group.
-# PR_SET_PDEATHSIG would spare this shell, but it fires when the starting *thread* ends and misses grandchildren.
-GUARD = 'read -r released; kill -s KILL -- "-$1" 2>/dev/null'
+# Is there before the child, which writes its group into this pipe before anything else: there is no moment at which
+# the starter's end would leave it behind. The pipe closes when the starter ends, however it ends; then the group is
+# killed. PR_SET_PDEATHSIG would spare this shell, but fires when the starting *thread* ends, and misses grandchildren.
+GUARD = 'read -r group && { read -r released; kill -s KILL -- "-$group" 2>/dev/null; }'
 
 
 class ProcessError(HarnessError):
@@ -145,12 +146,8 @@ def running(command: Command, *, logs: Path, stop_seconds: float = 10.0) -> Iter
     logs.mkdir(parents=True, exist_ok=True)
     stdout, stderr = (logs / f"{command.name}.{stream}.log" for stream in ("stdout", "stderr"))
     with contextlib.ExitStack() as stack:
-        # An interruption waits until somebody is there to stop the child: between its start and the guard's it would
-        # be left running.
-        with _private(stdout) as out, _private(stderr) as err, _signals_held():
-            popen, mark = _start(command, out, err)
-            child = ChildProcess(command.name, stdout, stderr, stop_seconds, popen, mark)
-            stack.enter_context(_guarding(child))
+        with _private(stdout) as out, _private(stderr) as err:
+            child = stack.enter_context(_started(command, (out, stdout), (err, stderr), stop_seconds))
         yield child
 
 
@@ -176,12 +173,11 @@ def run(command: Command, *, logs: Path, seconds: float) -> str:
     """
     logs.mkdir(parents=True, exist_ok=True)
     stderr = logs / f"{command.name}.stderr.log"
-    with tempfile.TemporaryFile() as output:
+    with tempfile.TemporaryFile() as output, contextlib.ExitStack() as stack:
         with _private(stderr) as err:
-            popen, mark = _start(command, output, err)
-        with _guarding(ChildProcess(command.name, stderr, stderr, 1.0, popen, mark)) as child:
-            if child.wait(seconds=seconds) != 0:
-                raise child.failure("failed")
+            child = stack.enter_context(_started(command, (output, stderr), (err, stderr), 1.0))
+        if child.wait(seconds=seconds) != 0:
+            raise child.failure("failed")
         output.seek(0)
         return output.read().decode(errors="replace")
 
@@ -198,11 +194,31 @@ def _private(path: Path) -> IO[bytes]:
     return open(path, "wb", opener=lambda name, flags: os.open(name, flags, 0o600))
 
 
-def _start(command: Command, stdout: IO[bytes] | int, stderr: IO[bytes]) -> "tuple[subprocess.Popen[bytes], str]":
-    """The process, and what marks it and all that it starts."""
-    mark = secrets.token_hex(8)
+@contextlib.contextmanager
+def _started(
+    command: Command, stdout: tuple[IO[bytes], Path], stderr: tuple[IO[bytes], Path], stop_seconds: float
+) -> Iterator[ChildProcess]:
+    """A child that writes to these, and is stopped on the way out, or by a guard if this process is killed."""
+    with contextlib.ExitStack() as stack:
+        # An interruption waits until somebody is there to stop the child.
+        with _signals_held():
+            guard = stack.enter_context(_guard())
+            mark = secrets.token_hex(8)
+            popen = _start(command, stdout[0], stderr[0], mark, guard)
+            child = ChildProcess(command.name, stdout[1], stderr[1], stop_seconds, popen, mark)
+            stack.callback(child.stop)
+        yield child
+
+
+def _start(command: Command, stdout: IO[bytes], stderr: IO[bytes], mark: str, guard: int) -> "subprocess.Popen[bytes]":
+    """Start what carries this mark, and so does all that it starts; it tells the guard its group, which is its id."""
+
+    def begin() -> None:
+        _let_signals_in()
+        os.write(guard, b"%d\n" % os.getpid())
+
     try:
-        popen = subprocess.Popen(
+        return subprocess.Popen(
             command.arguments,
             stdin=subprocess.DEVNULL,
             stdout=stdout,
@@ -210,11 +226,29 @@ def _start(command: Command, stdout: IO[bytes] | int, stderr: IO[bytes]) -> "tup
             env={**command.environment, MARK: mark},
             cwd=command.directory,
             start_new_session=True,
-            preexec_fn=_let_signals_in,  # noqa: PLW1509 - one system call, no locks,
+            preexec_fn=begin,  # noqa: PLW1509 - two system calls, no locks
         )
     except OSError as error:
         raise ProcessError(f"{command.name} could not be started: {error.strerror}: {error.filename}") from error
-    return popen, mark
+
+
+@contextlib.contextmanager
+def _guard() -> Iterator[int]:
+    """The pipe of a guard, which takes a group's id and kills that group when this process ends first."""
+    guard = subprocess.Popen(
+        ["/bin/sh", "-c", GUARD],
+        stdin=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=_let_signals_in,  # noqa: PLW1509 - one system call, no locks
+    )
+    pipe = cast("IO[bytes]", guard.stdin)
+    try:
+        yield pipe.fileno()
+    finally:
+        # Killed before its pipe closes, or it would act on a group id that may be another's by then.
+        guard.kill()
+        guard.wait()
+        pipe.close()
 
 
 def _kill_marked(mark: str) -> None:
@@ -229,34 +263,6 @@ def _kill_marked(mark: str) -> None:
                     found = True
         if not found:
             return
-
-
-@contextlib.contextmanager
-def _guarding(child: ChildProcess) -> Iterator[ChildProcess]:
-    """Stop the child on the way out, and have a guard do it if this process is killed before it can."""
-    guard = None
-    try:
-        guard = subprocess.Popen(
-            ["/bin/sh", "-c", GUARD, "guard", str(child.pid)],
-            stdin=subprocess.PIPE,
-            start_new_session=True,
-            preexec_fn=_let_signals_in,  # noqa: PLW1509 - one system call, no locks
-        )
-        yield child
-    finally:
-        try:
-            child.stop()
-        finally:
-            if guard is not None:
-                _release(guard)
-
-
-def _release(guard: "subprocess.Popen[bytes]") -> None:
-    # Killed before its pipe closes, or it would act on a group id that may be another's by then.
-    guard.kill()
-    guard.wait()
-    if guard.stdin is not None:
-        guard.stdin.close()
 
 
 def _events(stream: IO[bytes], pending: dict[IO[bytes], bytes]) -> Iterator[dict[str, Any]]:

@@ -175,3 +175,36 @@ def test_nothing_outlives_a_starter_that_is_killed(tmp_path: Path, number: signa
         starter.send_signal(number)
         assert starter.wait(10) == -number
     wait_until(lambda: not any(is_alive(pid) for pid in pids))
+
+
+HASTY = """
+import os, pathlib, signal, subprocess, sys
+from harness import process
+class Last(subprocess.Popen):
+    def __init__(self, arguments, **options):
+        super().__init__(arguments, **options)
+        if "sleep 60" in arguments:
+            os.kill(os.getpid(), signal.SIGKILL)
+subprocess.Popen = Last
+logs = pathlib.Path(sys.argv[1])
+command = process.Command("child", ("/bin/sh", "-c", "exec sleep 60", "sleep 60"), dict(os.environ), logs)
+with process.running(command, logs=logs):
+    pass
+"""
+
+
+def test_a_starter_that_is_killed_right_after_the_start_leaves_nothing(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    starter = subprocess.run([sys.executable, "-c", HASTY, str(tmp_path)], env=environment, check=False)
+    assert starter.returncode == -signal.SIGKILL
+    wait_until(lambda: not processes_in(tmp_path))
+
+
+def processes_in(folder: Path) -> list[Path]:
+    """The processes that work in this folder."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*/cwd"):
+        with contextlib.suppress(OSError):
+            if place.readlink() == folder:
+                found.append(place)
+    return found
