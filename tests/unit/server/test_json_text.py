@@ -10,8 +10,10 @@ from server.protocol.messages import ProtocolError, decode
 from tests.unit.server.parts import seeded
 
 TEXTS = st.text(st.sampled_from('{}":,\\ aü\n'), max_size=6)
+# Larger numbers are read as fractions before anything is asked.
+INTEGERS = st.integers(-(2**63), 2**64 - 1)
 DOCUMENTS = st.recursive(
-    st.none() | st.integers() | TEXTS,
+    st.none() | INTEGERS | TEXTS,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
     max_leaves=30,
 )
