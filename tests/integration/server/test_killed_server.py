@@ -83,6 +83,7 @@ def look_up_all(environment: Mapping[str, str]) -> None:
     wait_until(
         lambda: all(row["state"] != "under-way" for row in unsettled(environment, "--look-up")), "no call runs", 60
     )
+    unsettled(environment, "--look-up")  # also what ceased to be under way between a look-up and its list
 
 
 def taken_of(upstream: Upstream, shop: Shop, since: int) -> list[Outcome]:

@@ -238,7 +238,7 @@ def test_what_writes_takes_a_key_and_a_dry_run_and_only_some_counts_towards_the_
         ((), {"tenant_use_master_key"}),
         (("items",), {"tenant_use_master_key"} | {name for name in TOOLS if name.startswith("order_items_")}),
     ],
-    ids=str,
+    ids=["all", "none", "items"],
 )
 def test_a_server_offers_the_tools_of_its_toolsets_and_always_the_check_of_the_key(
     toolsets: tuple[str, ...], offered: set[str]
