@@ -3,13 +3,13 @@
 import contextlib
 import re
 import socket
-import ssl
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from harness.client.errors import NoAnswerError
+from harness.connections import certificates
 from security.probe.site import SECONDS, Site, Tenant
 
 MOST_BYTES = 4 * 1024 * 1024
@@ -43,8 +43,7 @@ def opened(site: Site, seconds: float = SECONDS) -> Iterator[socket.socket]:
         with contextlib.ExitStack() as stack:
             connection = stack.enter_context(socket.create_connection((host, port), timeout=seconds))
             if parts.scheme == "https":
-                context = ssl.create_default_context()
-                connection = stack.enter_context(context.wrap_socket(connection, server_hostname=host))
+                connection = stack.enter_context(certificates().wrap_socket(connection, server_hostname=host))
             yield connection
     except OSError as error:
         raise NoAnswerError(f"{site.url}: {error}") from error

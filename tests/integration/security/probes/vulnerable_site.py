@@ -5,7 +5,6 @@ import json
 import os
 import secrets
 import socket
-import ssl
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -92,8 +91,6 @@ def open_vulnerable(*holes: str, logs: Path, limit: RateLimit | None = None, tls
             certificate, key = make_certificate(folder)
             options += ["--certificate", str(certificate), "--key", str(key)]
             stack.enter_context(patch.dict(os.environ, SSL_CERT_FILE=str(certificate)))
-            trusting = ssl.create_default_context(cafile=certificate)
-            stack.enter_context(patch("harness.client.transport.certificates", lambda: trusting))
         write_lockfile(lockfile, read_surface(cast("Client", Reviewed())))
         name = f"vulnerable-{secrets.token_hex(4)}"
         command = (sys.executable, "-m", "tests.vulnerable.server", *options)
