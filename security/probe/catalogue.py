@@ -41,6 +41,7 @@ from security.probe.limits.spoofed_address import spoofed_address
 from security.probe.limits.variants import variants
 from security.probe.probe import Probe
 from security.probe.protocol.cross_origin import cross_origin
+from security.probe.protocol.desync import desync
 from security.probe.protocol.duplicate_keys import duplicate_keys
 from security.probe.protocol.encoding import encoding
 from security.probe.protocol.framing import framing
@@ -99,6 +100,7 @@ PROBES: tuple[Probe, ...] = (
     duplicate_keys,
     encoding,
     numbers,
+    desync,
     framing,
     repeated_headers,
     rebinding,

@@ -13,7 +13,7 @@ from harness.connections import certificates
 from security.probe.site import SECONDS, Site, Tenant
 
 MOST_BYTES = 4 * 1024 * 1024
-STATUS = re.compile(rb"HTTP/1\.[01] ([0-9]{3})\b")
+STATUS = re.compile(rb"HTTP/1\.[01] ([2-5][0-9]{2})\b")
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class RawAnswer:
 
     @property
     def statuses(self) -> list[int]:
-        """The status of each response, in their order."""
+        """The status of each response, in their order; interim ones (1xx) are none."""
         return [int(found) for found in STATUS.findall(self.data)]
 
     @property
@@ -49,8 +49,8 @@ def opened(site: Site, seconds: float = SECONDS) -> Iterator[socket.socket]:
         raise NoAnswerError(f"{site.url}: {error}") from error
 
 
-def read_all(connection: socket.socket, seconds: float) -> RawAnswer:
-    """What comes until the server closes, or nothing has come for `seconds`."""
+def read_all(connection: socket.socket, seconds: float, until: re.Pattern[bytes] | None = None) -> RawAnswer:
+    """What comes until the server closes, `until` is found in it, or nothing has come for `seconds`."""
     data, closed, deadline = b"", False, time.monotonic() + SECONDS
     connection.settimeout(seconds)
     with contextlib.suppress(TimeoutError):
@@ -64,6 +64,8 @@ def read_all(connection: socket.socket, seconds: float) -> RawAnswer:
                 closed = True
                 break
             data += chunk
+            if until is not None and until.search(data):
+                break
     return RawAnswer(data, closed)
 
 

@@ -2,7 +2,8 @@
 
 A new hole is a line in `_TABLE` and, where the server does the right thing, `if self._holes.has("NAME"):` before the
 wrong one. `tests/integration/security/probes/test_holes.py` then drives the probe against the server with that hole
-alone, and every probe against the server without any; nothing else is to be written.
+alone, and every probe against the server without any; nothing else is to be written. Holes of the proxy before the
+server begin with "proxy-" (proxy.py).
 """
 
 from collections.abc import Iterable, Mapping
@@ -86,6 +87,15 @@ _TABLE = (
     ("number-crash", "protocol.numbers", "Numbers that do not fit break the server"),
     ("no-body-timeout", "protocol.slow-body", "Heads and bodies may take for ever"),
     ("lax-framing", "protocol.framing", "Where a request ends is guessed when it says two things"),
+    ("unknown-coding", "protocol.framing", "A coding that is not known is passed over, and the length counts"),
+    ("bodiless-get", "protocol.framing", "What follows a GET is taken for the next request, also where it is its body"),
+    ("proxy-by-length", "protocol.desync", "A proxy goes by the length where a request has chunks as well"),
+    ("proxy-by-chunks", "protocol.desync", "A proxy takes any coding that has to do with chunks for chunks"),
+    (
+        "proxy-keeps-coding",
+        "protocol.desync",
+        "A proxy takes a body out of its chunks, and still says that it is in them",
+    ),
     ("last-header-counts", "protocol.repeated-headers", "Of a repeated header the last counts"),
     ("any-host", "protocol.rebinding", "Any Host is answered"),
     ("any-origin", "protocol.rebinding", "Pages of any origin are answered"),

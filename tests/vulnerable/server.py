@@ -20,6 +20,7 @@ from tests.vulnerable.holes import HOLES, OpenHoles
 from tests.vulnerable.keys import Keys
 from tests.vulnerable.limits import Rate, TenantLimit, WrongKeys
 from tests.vulnerable.protocol import Endpoint
+from tests.vulnerable.proxy import BEHIND, Back, Front, refuse
 from tests.vulnerable.storage import Database
 from tests.vulnerable.tools import Tools
 from tests.vulnerable.wire import Bounds, Wire
@@ -45,11 +46,12 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("--body-seconds", type=float, default=3)
     parser.add_argument("--certificate", type=Path)
     parser.add_argument("--key", type=Path)
+    parser.add_argument("--proxy", action="store_true", help="what is announced is a proxy's port")
     return parser
 
 
 async def _serve(options: argparse.Namespace) -> None:
-    holes = OpenHoles(options.holes)
+    holes = OpenHoles([*options.holes, *(BEHIND[hole] for hole in options.holes if hole in BEHIND)])
     database = Database(options.statements, holes)
     keys = Keys(database, holes)
     control = Control(keys, database)
@@ -60,22 +62,33 @@ async def _serve(options: argparse.Namespace) -> None:
     )
     context = _context(options, holes)
     edge = Edge(endpoint, database, operator, holes, tls=context is not None)
-    wire = Wire(edge.answer, edge.refuse, Bounds(options.head_seconds, options.body_seconds, BODY_BYTES), holes)
+    bounds = Bounds(options.head_seconds, options.body_seconds, BODY_BYTES)
+    wire = Wire(edge.answer, edge.refuse, bounds, holes)
     server = await asyncio.start_server(wire.serve, LOOPBACK, 0, ssl=context)
+    before = server
+    if options.proxy or BEHIND.keys() & set(options.holes):
+        proxy = OpenHoles(hole for hole in options.holes if hole in BEHIND)
+        front = Front(Back(_port(server), proxy).answer, refuse, bounds, proxy)
+        before = await asyncio.start_server(front.serve, LOOPBACK, 0)
     commands = await asyncio.start_server(control.serve, LOOPBACK, 0)
     tenants = [control.obey("tenant", store=name) for name in STORES]
     announcement = {
         "event": "vulnerable.listening",
-        "port": server.sockets[0].getsockname()[1],
-        "control": commands.sockets[0].getsockname()[1],
+        "port": _port(before),
+        "control": _port(commands),
         "admin_token": operator.admin_token,
         "webhook_key": edge.webhook_key(tenants[0]["store"]),
         "tenants": tenants,
     }
     sys.stdout.write(f"{json.dumps(announcement)}\n")
     sys.stdout.flush()
-    async with server, commands:
+    async with server, commands, before:
         await server.serve_forever()
+
+
+def _port(server: asyncio.Server) -> int:
+    port: int = server.sockets[0].getsockname()[1]
+    return port
 
 
 def _context(options: argparse.Namespace, holes: OpenHoles) -> ssl.SSLContext | None:

@@ -73,11 +73,13 @@ class ControlledKeys:
 
 
 @contextlib.contextmanager
-def open_vulnerable(*holes: str, logs: Path, limit: RateLimit | None = None, tls: bool = False) -> Iterator[Site]:
+def open_vulnerable(
+    *holes: str, logs: Path, limit: RateLimit | None = None, tls: bool = False, proxy: bool = False
+) -> Iterator[Site]:
     """Yield a vulnerable server with these holes as a site; it is gone afterwards.
 
     Without `limit` calls are as good as free, and `limited` opens another server with the same holes and LIMIT. With
-    `tls` it is asked by https, and its certificate is one that `ssl` trusts meanwhile.
+    `tls` it is asked by https, and its certificate is one that `ssl` trusts meanwhile; with `proxy` through its proxy.
     """
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vulnerable-")))
@@ -87,6 +89,8 @@ def open_vulnerable(*holes: str, logs: Path, limit: RateLimit | None = None, tls
             options += ["--wrong-keys", "1000000"]
         else:
             options += ["--per-minute", str(limit.per_minute), "--burst", str(limit.burst)]
+        if proxy:
+            options.append("--proxy")
         if tls:
             certificate, key = make_certificate(folder)
             options += ["--certificate", str(certificate), "--key", str(key)]
