@@ -6,6 +6,7 @@ import re
 import httpx
 
 from harness.collector import OpenCheck
+from harness.connections import certificates
 from harness.errors import Inconclusive
 from security.probe.isolation.neighbours import Neighbours, neighbours, secrets_of
 from security.probe.isolation.private import EMAIL
@@ -104,7 +105,9 @@ def _read_pages(site: Site, token: str | None) -> list[tuple[str, str]]:
     """The pages that answer with this token, and what they say, headers included."""
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     read = []
-    with httpx.Client(headers=headers, timeout=SECONDS, trust_env=False, follow_redirects=False) as client:
+    with httpx.Client(
+        headers=headers, timeout=SECONDS, trust_env=False, follow_redirects=False, verify=certificates()
+    ) as client:
         for page in PAGES:
             try:
                 answer = client.get(site.base_url + page)

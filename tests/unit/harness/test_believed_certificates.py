@@ -18,7 +18,7 @@ def test_an_authority_that_the_environment_names_is_believed_from_then_on(
     assert usual is certificates()
     certificate, _ = make_certificate(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    assert [dict(*each["subject"])["commonName"] for each in certificates().get_ca_certs()] == ["localhost"]
+    assert [each["subject"] for each in certificates().get_ca_certs()] == [((("commonName", "localhost"),),)]
     monkeypatch.delenv("SSL_CERT_FILE")
     assert certificates() is usual
 
