@@ -51,7 +51,8 @@ SHARED: Mapping[str, Verdict] = {
     "protocol.duplicate-keys": Verdict(FAILED, "its parsers take the last of two members", 6),
     "protocol.encoding": Verdict(FAILED, "json.loads guesses UTF-16 and UTF-32, and lets surrogates through", 3),
     "protocol.numbers": Verdict(PASSED, "what is too large is a parse error or an invalid argument"),
-    "protocol.framing": Verdict(PASSED, "httptools refuses every shape"),
+    "protocol.desync": Verdict(PASSED, "asked directly, no connection is shared"),
+    "protocol.framing": Verdict(PASSED, "httptools refuses every shape that is in doubt"),
     "protocol.repeated-headers": Verdict(FAILED, "Starlette takes the first of two; the SDK compares with the body", 3),
     "protocol.rebinding": Verdict(PASSED, "on loopback the SDK answers 421 and 403 by default"),
     "protocol.cross-origin": Verdict(PASSED, "it sends no CORS header"),
@@ -115,7 +116,7 @@ WITHOUT_KEYS: Mapping[str, Verdict] = {
     "protocol.repeated-headers": Verdict(FAILED, "as with keys, of which there are none", 2),
 }
 FASTMCP: Mapping[str, Verdict] = {
-    "protocol.framing": Verdict(FAILED, "h11 takes both framings for chunks, and keeps the connection", 3),
+    "protocol.framing": Verdict(FAILED, "h11 takes both framings for chunks, and keeps the connection", 4),
     "protocol.repeated-headers": Verdict(FAILED, "h11 refuses two Hosts; Starlette takes the first, of origins any", 2),
     "protocol.rebinding": Verdict(FAILED, "host_origin_protection is off by default", 11),
 }
