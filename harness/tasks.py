@@ -122,12 +122,17 @@ def lint(_: Context) -> int:
     return development.lint(REPOSITORY)
 
 
-@command("test", full="run the long suites whole instead of a seeded tenth", path="only the tests under this path")
-def test(_: Context, path: list[str], full: bool = False) -> int:
-    """Run the tests, with branch coverage."""
+@command(
+    "test",
+    full="run the long suites whole instead of a seeded tenth",
+    path="only the tests under this path",
+    coverage="measure branch coverage",
+)
+def test(_: Context, path: list[str], full: bool = False, coverage: bool = False) -> int:
+    """Run the tests, a file at a time on each core."""
     from harness import development  # noqa: PLC0415 -- see serve
 
-    return development.test(REPOSITORY, path, full=full)
+    return development.test(REPOSITORY, path, full=full, coverage=coverage)
 
 
 @command("docs")

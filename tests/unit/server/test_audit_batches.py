@@ -38,6 +38,11 @@ def rename(path: Path, old: str, new: str) -> None:
         connection.execute(f"ALTER TABLE {old} RENAME TO {new}")
 
 
+async def renamed(path: Path, old: str, new: str) -> None:
+    """The same beside the event loop, which a try at the table needs to let go of the lock."""
+    await asyncio.to_thread(rename, path, old, new)
+
+
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
         while not condition():  # noqa: ASYNC110 - what is on trial offers no event
@@ -89,7 +94,7 @@ async def test_a_stop_writes_what_is_queued(audit: Audit, database_file: Path) -
 async def test_a_stop_tells_how_many_rows_the_database_refused_until_the_end(
     audit: Audit, database_file: Path, recorded: Recorded
 ) -> None:
-    rename(database_file, "audit", "elsewhere")
+    await renamed(database_file, "audit", "elsewhere")
     audit.start()
     for number in range(5):
         audit.record(row(number))
@@ -98,12 +103,12 @@ async def test_a_stop_tells_how_many_rows_the_database_refused_until_the_end(
 
 
 async def test_a_stop_goes_on_trying_as_long_as_it_may(audit: Audit, database_file: Path) -> None:
-    rename(database_file, "audit", "elsewhere")
+    await renamed(database_file, "audit", "elsewhere")
     audit.record(row(1))
     stopping = asyncio.ensure_future(audit.stop(time.monotonic() + 10))
     await asyncio.sleep(0.1)
     assert not stopping.done()
-    rename(database_file, "elsewhere", "audit")
+    await renamed(database_file, "elsewhere", "audit")
     assert await stopping == 0
     assert len(stored(database_file)) == 1
 
@@ -112,14 +117,14 @@ async def test_rows_that_wait_are_counted_and_told_of_once(
     audit: Audit, database_file: Path, metrics: Metrics, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server.audit, "FLUSH_SECONDS", 0.01)
-    rename(database_file, "audit", "elsewhere")
+    await renamed(database_file, "audit", "elsewhere")
     audit.start()
     audit.record(row(1))
     await until(lambda: bool(recorded.events))
     await until(lambda: sample(metrics, "audit_rows_waiting") == 1)  # between two tries
     await asyncio.sleep(0.05)  # several more of them
     assert recorded.events == ["audit.flush_failed"]
-    rename(database_file, "elsewhere", "audit")
+    await renamed(database_file, "elsewhere", "audit")
     await until(lambda: sample(metrics, "audit_rows_waiting") == 0)
 
 
@@ -138,13 +143,13 @@ async def test_nobody_waits_for_a_row_again_who_has_waited_for_the_lock(audit: A
 
 
 async def test_rows_that_the_database_refuses_are_kept_in_order(audit: Audit, database_file: Path) -> None:
-    rename(database_file, "audit", "elsewhere")
+    await renamed(database_file, "audit", "elsewhere")
     for number in range(3):
         audit.record(row(number))
     with pytest.raises(SQLAlchemyError):
         await audit.flush()
     audit.record(row(3))
-    rename(database_file, "elsewhere", "audit")
+    await renamed(database_file, "elsewhere", "audit")
     await audit.flush()
     assert stored(database_file) == [row(number) for number in range(4)]
 
@@ -152,11 +157,11 @@ async def test_rows_that_the_database_refuses_are_kept_in_order(audit: Audit, da
 async def test_the_background_flush_survives_a_failure_and_says_so(
     audit: Audit, database_file: Path, recorded: Recorded
 ) -> None:
-    rename(database_file, "audit", "elsewhere")
+    await renamed(database_file, "audit", "elsewhere")
     audit.start()
     audit.record(row(1))
     await until(lambda: "audit.flush_failed" in recorded.events)
-    rename(database_file, "elsewhere", "audit")
+    await renamed(database_file, "elsewhere", "audit")
     await until(lambda: len(stored(database_file)) == 1)
 
 
