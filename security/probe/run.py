@@ -25,9 +25,14 @@ def ask_waiting(run: Run, probes: Sequence[Probe], site: Site, named: Sequence[s
 
 
 def ask_together(run: Run, probes: Sequence[Probe], site: Site, named: Sequence[str]) -> None:
-    """Ask those that others do not disturb, several at once."""
+    """Ask those that others do not disturb, several at once.
+
+    Where no tenant can be made for a probe, what one writes others read: then those that write come last, in turn.
+    """
     shared = [probe for probe in probes if not probe.alone and not probe.waits]
-    for_each(lambda probe: _ask(run, probe, site, named), shared, AT_ONCE)
+    writing = [] if site.keys else [probe for probe in shared if probe.effect is Effect.WRITES]
+    for_each(lambda probe: _ask(run, probe, site, named), [each for each in shared if each not in writing], AT_ONCE)
+    for_each(lambda probe: _ask(run, probe, site, named), writing, 1)
 
 
 def ask_alone(run: Run, probes: Sequence[Probe], site: Site, named: Sequence[str]) -> None:

@@ -1,5 +1,6 @@
 """An idempotency key is its tenant's own: nobody gets another's answer for it, and nobody's write is lost to it."""
 
+import functools
 import re
 import secrets
 from collections.abc import Mapping
@@ -35,11 +36,13 @@ def idempotency(check: OpenCheck, site: Site) -> None:
         if not named:
             check.not_applicable("no tool takes an idempotency key")
             return
-        both_call = named.keys() & both.owner.samples.calls.keys() & both.stranger.samples.calls.keys()
-        for name in sorted(both_call, key=lambda name: _harm(both, name))[:TOOLS]:
+        for name in sorted(filter(functools.partial(_adds_to_owners, both), named))[:TOOLS]:
             _write(check, site, both, name, named[name])
         if not check.examined:
-            raise Inconclusive("no write with an idempotency key succeeded for both tenants")
+            raise Inconclusive(
+                "no tool that says that it only adds (not destructive) succeeded for both tenants with an idempotency"
+                " key, at something of each one's own: give each a store with something in it"
+            )
 
 
 def _write(check: OpenCheck, site: Site, both: Neighbours, tool: str, argument: str) -> None:
@@ -52,11 +55,9 @@ def _write(check: OpenCheck, site: Site, both: Neighbours, tool: str, argument: 
         check.evidence.append(f"{tool} refused a write: {refused.text[:120]}")
         return
     check.examined += 1
-    if both.names_owners(ours):
-        seen = both.stranger.ask(tool, ours)
-        if seen.ok:
-            message = f"{tool}, called by the stranger as the owner had called it, answers what the owner was answered"
-            check.find("replayed", message, location=tool, key=f"{tool} replayed", references=REFERENCES)
+    if both.stranger.ask(tool, ours).ok:
+        message = f"{tool}, called by the stranger as the owner had called it, answers what the owner was answered"
+        check.find("replayed", message, location=tool, key=f"{tool} replayed", references=REFERENCES)
     seen = both.stranger.ask(tool, theirs)
     if not seen.ok or both.private.told(seen.all, theirs):
         message = f"{tool} under an idempotency key that the owner had used does not do what the stranger asks for"
@@ -91,8 +92,14 @@ def _real(call: SampleCall) -> dict[str, Any]:
     return {name: value for name, value in call.arguments.items() if name != "dry_run"}
 
 
-def _harm(both: Neighbours, tool: str) -> tuple[bool, bool, str]:
-    """The order in which tools are tried: first those that destroy nothing, and change something that is there."""
-    call = both.owner.samples.calls[tool]
-    destroys = (call.tool.get("annotations") or {}).get("destructiveHint", True) is not False
-    return destroys, not both.names_owners(call.arguments), tool
+def _adds_to_owners(both: Neighbours, tool: str) -> bool:
+    """Whether both tenants can call a tool that only adds, the owner to what is there.
+
+    The writes are made: what overwrites or makes anew, such as a store with its API key, would leave a tenant other
+    than it was.
+    """
+    calls = both.owner.samples.calls
+    if tool not in calls or tool not in both.stranger.samples.calls:
+        return False
+    annotations = calls[tool].tool.get("annotations") or {}
+    return annotations.get("destructiveHint") is False and both.names_owners(calls[tool].arguments)

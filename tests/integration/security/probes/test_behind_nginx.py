@@ -1,27 +1,24 @@
 """What the probes say through a real nginx, asked as a remote target is; each verdict with why it is true."""
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
-from harness.record import Check, parse_record
+from harness.record import Check
 from harness.sandbox.client import SandboxClient
 from harness.targets import LocalTarget
-from security.job import Options, run_audit
 from security.selection import group_of
 from tests.integration.parts import StartTarget
 from tests.integration.security.foreign.verdicts import FAILED, NOT_APPLICABLE, OPEN, PASSED, Verdict
 from tests.integration.security.probes import nginx
 from tests.integration.security.probes.nginx import nginx_before, takes_bare_line_feeds
+from tests.integration.security.probes.outside import audit
 from tests.integration.security.probes.vulnerable_site import open_vulnerable
 
 # Python warns of whoever offers an old version; the probe of TLS must.
 pytestmark = pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
-NAME = "proxied"
-KEYS = ("token", "other_token", "admin_token")
 UNLIMITED = {"RATE_LIMIT_RPM": "1000000", "WRONG_KEYS_PER_MINUTE": "1000000"}
 LIMIT = 300
 TARGET = Verdict(PASSED, "it answers through nginx, and lists its tools")
@@ -78,17 +75,6 @@ CARELESS: Mapping[str, Verdict] = {
     "protocol.framing": Verdict(PASSED, "to who sent it, the request has one answer, or none"),
 }
 PASS_CODING_ON = "proxy_set_header Transfer-Encoding $http_transfer_encoding;"
-
-
-def audit(repository: Path, url: str, keys: Sequence[str], only: Sequence[str], more: str = "") -> dict[str, Check]:
-    """What an audit of this address says, by check; begun as an operator would."""
-    repository.mkdir()
-    tokens = "".join(f'{key}_env = "KEY_{number}"\n' for number, key in enumerate(KEYS))
-    (repository / "ops.toml").write_text(f'[targets.{NAME}]\nurl = "{url}/mcp"\n{tokens}{more}')
-    environ = {**os.environ, **{f"KEY_{number}": key for number, key in enumerate(keys)}}
-    run_audit(Options(target=NAME, only=tuple(only)), repository=repository, environ=environ)
-    record = parse_record((repository / "reports" / "latest-audit" / "record.json").read_bytes())
-    return {check.id: check for check in record.checks}
 
 
 def require(checks: Mapping[str, Check], verdicts: Mapping[str, Verdict]) -> None:
