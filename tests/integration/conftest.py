@@ -11,10 +11,7 @@ import pytest
 from harness.client import Client
 from harness.sandbox.client import SandboxClient
 from harness.targets import LocalTarget, start_local
-from tests.integration.parts import Checkout, StartTarget
-
-# A suite makes more calls than a tenant is worth: what tests of the limiter need, they set themselves.
-SHARED_SETTINGS = {"RATE_LIMIT_RPM": "1000000"}
+from tests.integration.parts import Checkout, StartTarget, start_unlimited
 
 
 @pytest.fixture
@@ -29,11 +26,8 @@ def checkout(tmp_path: Path) -> Iterator[Checkout]:
 
 @pytest.fixture(scope="session")
 def local_target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalTarget]:
-    """One server for all tests that change nothing which others see; the sandbox's rate limit is off."""
-    logs = tmp_path_factory.mktemp("local-target")
-    with start_local(logs=logs, environ=os.environ, settings=SHARED_SETTINGS) as target:
-        with SandboxClient(target.sandbox.base_url) as sandbox:
-            sandbox.bucket(enabled=False)
+    """One server for all tests that change nothing which others see."""
+    with start_unlimited(tmp_path_factory.mktemp("local-target")) as target:
         yield target
 
 

@@ -1,16 +1,17 @@
-"""What the fixtures of integration tests give, as types; and a checkout that a test may spoil."""
+"""What the fixtures of integration tests give: types, a server that tests share, a checkout that a test may spoil."""
 
 import contextlib
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
 import psutil
 
-from harness.targets import LocalTarget
+from harness.sandbox.client import SandboxClient
+from harness.targets import LocalTarget, start_local
 
 
 class StartTarget(Protocol):
@@ -19,6 +20,19 @@ class StartTarget(Protocol):
     def __call__(
         self, *, settings: Mapping[str, str] | None = None, orders: int = 200, seed: int = 1
     ) -> LocalTarget: ...
+
+
+# A suite makes more calls than a tenant is worth: what tests of the limiter need, they set themselves.
+SHARED_SETTINGS = {"RATE_LIMIT_RPM": "1000000"}
+
+
+@contextlib.contextmanager
+def start_unlimited(logs: Path) -> Iterator[LocalTarget]:
+    """Yield a server that tests share; the sandbox's rate limit is off."""
+    with start_local(logs=logs, environ=os.environ, settings=SHARED_SETTINGS) as target:
+        with SandboxClient(target.sandbox.base_url) as sandbox:
+            sandbox.bucket(enabled=False)
+        yield target
 
 
 REPOSITORY = Path(__file__).resolve().parents[2]

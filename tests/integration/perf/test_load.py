@@ -7,7 +7,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,7 @@ from harness.verdict import CheckStatus
 from perf.load.job import Options, Tool, measure_load, run_load
 from perf.load.k6 import MIX, find_k6
 from perf.load.model import Profile
-from tests.integration.parts import StartTarget
+from tests.integration.parts import StartTarget, start_unlimited
 
 TOKEN = "LOAD_TARGET_TOKEN"
 PROFILE = {
@@ -34,6 +34,13 @@ PROFILE = {
 }
 
 Load = Callable[..., int]
+
+
+@pytest.fixture(scope="module")
+def local_target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalTarget]:
+    """A server of its own: load leaves notes at orders, until those take no more."""
+    with start_unlimited(tmp_path_factory.mktemp("loaded")) as target:
+        yield target
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ def test_an_upstream_that_fails_fails_the_step(
 ) -> None:
     fault = ServerError(match=Match(path_prefix="/inventory-items"))
     reasons = tell_with(tmp_path, local_target, sandbox, fault)
-    assert set(reasons) == {"story.legacy.products", "story.modern.products"}, reasons
+    assert set(reasons) == {"story.legacy.products", "story.modern.products"}, str(reasons)
     assert "UPSTREAM_UNAVAILABLE" in reasons["story.modern.products"]
 
 
@@ -57,7 +57,7 @@ def test_a_change_that_nobody_asked_for_fails_the_update(
 ) -> None:
     # Once while the order is read, once while it is updated.
     reasons = tell_with(tmp_path, local_target, sandbox, ForeignWriter(count=2))
-    assert set(reasons) == {"story.legacy.update"}, reasons
+    assert set(reasons) == {"story.legacy.update"}, str(reasons)
     assert "the upstream applied 2 changes, 1 was asked for" in reasons["story.legacy.update"]
 
 
