@@ -47,6 +47,11 @@ class Client:
         version = self.server.get("version")
         return None if version is None else str(version)
 
+    @property
+    def session_id(self) -> str | None:
+        """The id of the session that the server opened; None where it opened none."""
+        return self._session_id
+
     def list_tools(self) -> list[dict[str, Any]]:
         """Return every tool's definition as the server gives it, all pages."""
         return list(self._pages("tools/list", "tools"))

@@ -5,6 +5,7 @@ from security.probe.authentication.brute_force import brute_force
 from security.probe.authentication.key_in_query import key_in_query
 from security.probe.authentication.malformed_key import malformed_key
 from security.probe.authentication.mixed_key import mixed_key
+from security.probe.authentication.session import session
 from security.probe.authentication.timing import timing
 from security.probe.authentication.webhook import webhook
 from security.probe.authentication.withdrawn_key import withdrawn_key
@@ -62,6 +63,7 @@ PROBES: tuple[Probe, ...] = (
     withdrawn_key,
     mixed_key,
     key_in_query,
+    session,
     timing,
     brute_force,
     webhook,

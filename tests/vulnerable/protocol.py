@@ -1,4 +1,4 @@
-"""MCP over Streamable HTTP, without sessions: revision 2026-07-28, and the older ones that begin with `initialize`."""
+"""MCP over Streamable HTTP: revision 2026-07-28, and the older ones that begin with `initialize`."""
 
 import base64
 import json
@@ -12,6 +12,7 @@ from tests.vulnerable.documents import MalformedError, decode
 from tests.vulnerable.holes import OpenHoles
 from tests.vulnerable.keys import Caller, Keys
 from tests.vulnerable.limits import TenantLimit, WrongKeys
+from tests.vulnerable.sessions import EVENT_STREAM, Sessions
 from tests.vulnerable.storage import Database
 from tests.vulnerable.tools import Tools
 from tests.vulnerable.wire import Request, Response
@@ -59,9 +60,11 @@ class Endpoint:
         limit: TenantLimit,
         tools: Tools,
         database: Database,
+        sessions: Sessions,
         holes: OpenHoles,
     ) -> None:
         self._keys = keys
+        self._sessions = sessions
         self._wrong_keys = wrong_keys
         self._limit = limit
         self._tools = tools
@@ -74,8 +77,11 @@ class Endpoint:
         """The response to any request on the endpoint's path."""
         identity: Any = None
         try:
+            if self._sessions.manages(request):
+                return self._manage(request)
             _must_be_json(request)
             caller = self._caller(request)
+            self._admit(request, caller)
             try:
                 checked, item = decode(request.body, self._holes)
             except MalformedError as error:
@@ -88,10 +94,29 @@ class Endpoint:
             body = await self._one(checked, item, asked)
         except RpcError as error:
             return _refusal(error, identity)
-        return Response(202) if body is None else Response(200, _encode(body), (JSON,))
+        begins = body is not None and not asked.modern and item["method"] == "initialize"
+        session = self._sessions.begin(caller) if begins else ()
+        return Response(202) if body is None else Response(200, _encode(body), (JSON, *session))
+
+    def _manage(self, request: Request) -> Response:
+        """A session's stream, or its end. Raises RpcError."""
+        hole = "session-stream" if request.method == "GET" else "session-ended-by-anybody"
+        if not self._holes.has(hole):
+            self._admit(request, self._caller(request))
+        if request.method == "GET":
+            return Response(200, b": no message\n\n", (EVENT_STREAM,))
+        self._sessions.end(request)
+        return Response(204)
+
+    def _admit(self, request: Request, caller: Caller) -> None:
+        """Raise RpcError where a request names a session that the caller may not use."""
+        if not self._sessions.admits(request, caller):
+            raise RpcError(-32001, "There is no such session", 404)
 
     def _caller(self, request: Request) -> Caller:
         """Whose key the request shows. Raises RpcError; wrong keys are counted, right ones are always let in."""
+        if (owner := self._sessions.taken_for(request)) is not None:
+            return owner
         scheme, _, key = (request.header("authorization") or "").partition(" ")
         if scheme.lower() != "bearer":
             key = ""

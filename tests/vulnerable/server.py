@@ -21,6 +21,7 @@ from tests.vulnerable.keys import Keys
 from tests.vulnerable.limits import Rate, TenantLimit, WrongKeys
 from tests.vulnerable.protocol import Endpoint
 from tests.vulnerable.proxy import BEHIND, Back, Front, refuse
+from tests.vulnerable.sessions import Sessions
 from tests.vulnerable.storage import Database
 from tests.vulnerable.tools import Tools
 from tests.vulnerable.wire import Bounds, Wire
@@ -46,6 +47,7 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("--body-seconds", type=float, default=3)
     parser.add_argument("--certificate", type=Path)
     parser.add_argument("--key", type=Path)
+    parser.add_argument("--sessions", action="store_true", help="open sessions in the revisions that have them")
     parser.add_argument("--proxy", action="store_true", help="what is announced is a proxy's port")
     return parser
 
@@ -57,8 +59,9 @@ async def _serve(options: argparse.Namespace) -> None:
     control = Control(keys, database)
     operator = Operator(secrets.token_urlsafe(32), secrets.token_urlsafe(32))
     limit = TenantLimit(Rate(options.per_minute, options.burst), holes)
+    sessions = Sessions(holes, wanted=options.sessions)
     endpoint = Endpoint(
-        keys, WrongKeys(options.wrong_keys), limit, Tools(Desk(database, holes), holes), database, holes
+        keys, WrongKeys(options.wrong_keys), limit, Tools(Desk(database, holes), holes), database, sessions, holes
     )
     context = _context(options, holes)
     edge = Edge(endpoint, database, operator, holes, tls=context is not None)

@@ -84,10 +84,12 @@ def calling(site: Site, tenant: Tenant) -> Iterator[Patient]:
         yield Patient(client)
 
 
-def ask(client: Client, tool: str, arguments: Mapping[str, Any]) -> Seen:
-    """What a call comes to, refused or not. Raises NoAnswerError where nothing comes back."""
+def ask(
+    client: Client, tool: str, arguments: Mapping[str, Any], headers: Mapping[str, str | None] | None = None
+) -> Seen:
+    """What a call comes to, refused or not; `headers` as of `Client.request`. Raises NoAnswerError."""
     try:
-        outcome = client.call_tool(tool, arguments)
+        outcome = client.call_tool(tool, arguments, headers)
     except RpcError as error:
         data = "" if error.data is None else json.dumps(error.data, ensure_ascii=False)
         return Seen(ok=False, text=f"{error.message} {data}".strip(), status=error.status, headers=error.headers)

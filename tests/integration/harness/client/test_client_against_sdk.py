@@ -43,6 +43,13 @@ def test_auto_settles_on_the_newest_revision(url: str) -> None:
         assert client.version == LATEST_MODERN
 
 
+def test_a_session_is_known_by_its_id_where_the_server_opens_one(url: str, request: pytest.FixtureRequest) -> None:
+    stateful = "stateful" in request.node.callspec.id
+    with connect(url, version=LEGACY_VERSIONS[-1]) as legacy, connect(url, version=LATEST_MODERN) as modern:
+        assert (legacy.session_id is not None) == stateful
+        assert modern.session_id is None
+
+
 @pytest.mark.parametrize("version", [LEGACY_VERSIONS[0], LEGACY_VERSIONS[-1], LATEST_MODERN])
 def test_a_call_brings_back_both_forms_of_its_result(url: str, version: str) -> None:
     with connect(url, version=version) as client:

@@ -18,6 +18,7 @@ from tests.integration.security.foreign.verdicts import (
     FASTMCP_WITHOUT_KEYS,
     LEGACY,
     SHARED,
+    STATELESS,
     WITHOUT_A_SECOND,
     WITHOUT_KEYS,
     Verdict,
@@ -45,6 +46,7 @@ def expected(foreign: Foreign) -> dict[str, Verdict]:
     return {
         **SHARED,
         **(WITHOUT_A_SECOND if foreign.alone else {}),
+        **(STATELESS if foreign.stateless else {}),
         **({} if foreign.keys else WITHOUT_KEYS),
         **(FASTMCP if foreign.made_with == "fastmcp" else {}),
         **(FASTMCP_WITHOUT_KEYS if foreign.made_with == "fastmcp" and not foreign.keys else {}),

@@ -33,6 +33,7 @@ SHARED: Mapping[str, Verdict] = {
     "authentication.withdrawn-key": Verdict(NOT_APPLICABLE, "its tokens are made elsewhere", says="issues them"),
     "authentication.mixed-key": Verdict(PASSED, "half of one token and half of another is none"),
     "authentication.key-in-query": Verdict(PASSED, "it looks at the header alone"),
+    "authentication.session": Verdict(PASSED, "the SDK asks for the key each time, and its owner's; ids are UUIDs"),
     "authentication.timing": Verdict(PASSED, "both are looked up in one table", noisy=True),
     "authentication.brute-force": Verdict(FAILED, "it counts nobody's attempts", 1),
     "authentication.webhook": Verdict(NOT_APPLICABLE, "it has no webhook", says="webhook whose signing key"),
@@ -110,9 +111,13 @@ WITHOUT_A_SECOND: Mapping[str, Verdict] = dict.fromkeys(
     ("authentication.mixed-key", *NEEDS_A_SECOND),
     Verdict(OPEN, "nobody gave a second tenant's key", says="other_token_env"),
 )
+STATELESS: Mapping[str, Verdict] = {
+    "authentication.session": Verdict(NOT_APPLICABLE, "it is told to keep none", says="opens no session"),
+}
 WITHOUT_KEYS: Mapping[str, Verdict] = {
     **dict.fromkeys((*NEEDS_A_KEY, *NEEDS_A_SECOND), Verdict(OPEN, "nobody gave a key", says="a key: name")),
     "authentication.absent-key": Verdict(FAILED, "it asks nobody for a key", 1),
+    "authentication.session": Verdict(NOT_APPLICABLE, "it asks nobody for a key", says="nobody for a key"),
     "protocol.repeated-headers": Verdict(FAILED, "as with keys, of which there are none", 2),
 }
 FASTMCP: Mapping[str, Verdict] = {

@@ -19,6 +19,7 @@ from tests.vulnerable.holes import HOLES, Hole
 BY_ID = {probe.id: probe for probe in PROBES}
 ASKED = [hole for hole in HOLES.values() if hole.probe in BY_ID]
 TLS, TIMING = "configuration.tls", "authentication.timing"
+SESSION = "authentication.session"
 # Python warns of whoever offers an old version; the probe must.
 pytestmark = pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
 
@@ -80,3 +81,10 @@ def test_tls_as_it_should_be_is_no_finding(tmp_path: Path) -> None:
     with open_vulnerable(logs=tmp_path, tls=True) as site:
         (check,) = ask((BY_ID[TLS],), site, tmp_path)
     assert check.status is CheckStatus.PASSED, check.reason
+
+
+def test_sessions_as_they_should_be_are_no_finding(tmp_path: Path) -> None:
+    with open_vulnerable(logs=tmp_path, sessions=True) as site:
+        (check,) = ask((BY_ID[SESSION],), site, tmp_path)
+    assert (check.status, check.reason) == (CheckStatus.PASSED, "")
+    assert "the stranger's key is refused in the owner's session" in check.evidence

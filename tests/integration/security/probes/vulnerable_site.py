@@ -74,12 +74,18 @@ class ControlledKeys:
 
 @contextlib.contextmanager
 def open_vulnerable(
-    *holes: str, logs: Path, limit: RateLimit | None = None, tls: bool = False, proxy: bool = False
+    *holes: str,
+    logs: Path,
+    limit: RateLimit | None = None,
+    tls: bool = False,
+    proxy: bool = False,
+    sessions: bool = False,
 ) -> Iterator[Site]:
     """Yield a vulnerable server with these holes as a site; it is gone afterwards.
 
     Without `limit` calls are as good as free, and `limited` opens another server with the same holes and LIMIT. With
-    `tls` it is asked by https, and its certificate is one that `ssl` trusts meanwhile; with `proxy` through its proxy.
+    `tls` it is asked by https, and its certificate is one that `ssl` trusts meanwhile; with `proxy` through its proxy;
+    with `sessions` it opens them.
     """
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vulnerable-")))
@@ -89,8 +95,7 @@ def open_vulnerable(
             options += ["--wrong-keys", "1000000"]
         else:
             options += ["--per-minute", str(limit.per_minute), "--burst", str(limit.burst)]
-        if proxy:
-            options.append("--proxy")
+        options += [f"--{name}" for name, wanted in (("proxy", proxy), ("sessions", sessions)) if wanted]
         if tls:
             certificate, key = make_certificate(folder)
             options += ["--certificate", str(certificate), "--key", str(key)]
