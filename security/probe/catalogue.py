@@ -11,6 +11,7 @@ from security.probe.authentication.webhook import webhook
 from security.probe.authentication.withdrawn_key import withdrawn_key
 from security.probe.configuration.errors import errors
 from security.probe.configuration.headers import headers
+from security.probe.configuration.local_binding import local_binding
 from security.probe.configuration.public_pages import public_pages
 from security.probe.configuration.tls import tls
 from security.probe.injection.log import log
@@ -112,5 +113,6 @@ PROBES: tuple[Probe, ...] = (
     tls,
     errors,
     public_pages,
+    local_binding,
     lock,
 )

@@ -35,13 +35,16 @@ class RawAnswer:
 
 
 @contextlib.contextmanager
-def opened(site: Site, seconds: float = SECONDS) -> Iterator[socket.socket]:
-    """A connection to the server, TLS where its address says so. Raises NoAnswerError."""
+def opened(site: Site, seconds: float = SECONDS, address: str | None = None) -> Iterator[socket.socket]:
+    """A connection to the server, TLS where its URL says so; to its port at `address`, if one is given.
+
+    Raises NoAnswerError, whose cause is the socket's own.
+    """
     parts = urlsplit(site.url)
     host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
     try:
         with contextlib.ExitStack() as stack:
-            connection = stack.enter_context(socket.create_connection((host, port), timeout=seconds))
+            connection = stack.enter_context(socket.create_connection((address or host, port), timeout=seconds))
             if parts.scheme == "https":
                 connection = stack.enter_context(certificates().wrap_socket(connection, server_hostname=host))
             yield connection

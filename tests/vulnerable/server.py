@@ -26,7 +26,7 @@ from tests.vulnerable.storage import Database
 from tests.vulnerable.tools import Tools
 from tests.vulnerable.wire import Bounds, Wire
 
-LOOPBACK = "127.0.0.1"
+LOOPBACK, OTHER = "127.0.0.1", "127.0.0.2"
 BODY_BYTES = 1024 * 1024
 STORES = ("Harbour Lights", "Copper Kettle")
 
@@ -68,6 +68,8 @@ async def _serve(options: argparse.Namespace) -> None:
     bounds = Bounds(options.head_seconds, options.body_seconds, BODY_BYTES)
     wire = Wire(edge.answer, edge.refuse, bounds, holes)
     server = await asyncio.start_server(wire.serve, LOOPBACK, 0, ssl=context)
+    if holes.has("other-address"):
+        await asyncio.start_server(wire.serve, OTHER, _port(server), ssl=context)
     before = server
     if options.proxy or BEHIND.keys() & set(options.holes):
         proxy = OpenHoles(hole for hole in options.holes if hole in BEHIND)

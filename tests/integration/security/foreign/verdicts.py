@@ -62,6 +62,7 @@ SHARED: Mapping[str, Verdict] = {
     "configuration.tls": Verdict(NOT_APPLICABLE, "it is asked over loopback", says="loopback"),
     "configuration.errors": Verdict(PASSED, "its errors are JSON-RPC's, without a word of the inside"),
     "configuration.public-pages": Verdict(PASSED, "it has no page beside its endpoint"),
+    "configuration.local-binding": Verdict(PASSED, "it listens on 127.0.0.1"),
     **dict.fromkeys(
         (
             "limits.allowance",

@@ -15,11 +15,12 @@ from security.probe.run import ask_alone, ask_together, ask_waiting
 from security.probe.site import Site
 from tests.integration.security.probes.vulnerable_site import open_vulnerable
 from tests.vulnerable.holes import HOLES, Hole
+from tests.vulnerable.server import OTHER
 
 BY_ID = {probe.id: probe for probe in PROBES}
 ASKED = [hole for hole in HOLES.values() if hole.probe in BY_ID]
 TLS, TIMING = "configuration.tls", "authentication.timing"
-SESSION = "authentication.session"
+SESSION, BINDING = "authentication.session", "configuration.local-binding"
 # Python warns of whoever offers an old version; the probe must.
 pytestmark = pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
 
@@ -36,12 +37,14 @@ def ask(probes: Sequence[Probe], site: Site, folder: Path) -> list[Check]:
 def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """The server without a hole gives a slow request up after 3 s; whoever waits for twice that, waits for ever.
 
+    The machine's other address is one of loopback, so that no network is needed.
     Fewer refills than an audit waits for show the hole as well, and on loopback an answer is there at once.
     """
     monkeypatch.setattr("security.probe.protocol.framing.QUIET_SECONDS", 0.2)
     monkeypatch.setattr("security.probe.protocol.desync.QUIET_SECONDS", 0.2)
     monkeypatch.setattr("security.probe.protocol.slow_body.PATIENCE_SECONDS", 6.0)
     monkeypatch.setattr("security.probe.limits.refill.REFILLS", 40)
+    monkeypatch.setattr("security.probe.configuration.local_binding.own_addresses", lambda: iter([OTHER]))
 
 
 @pytest.fixture(scope="module")
@@ -88,3 +91,9 @@ def test_sessions_as_they_should_be_are_no_finding(tmp_path: Path) -> None:
         (check,) = ask((BY_ID[SESSION],), site, tmp_path)
     assert (check.status, check.reason) == (CheckStatus.PASSED, "")
     assert "the stranger's key is refused in the owner's session" in check.evidence
+
+
+def test_a_server_on_loopback_alone_is_not_found_at_another_address(tmp_path: Path) -> None:
+    with open_vulnerable(logs=tmp_path) as site:
+        (check,) = ask((BY_ID[BINDING],), site, tmp_path)
+    assert (check.status, check.reason, check.examined) == (CheckStatus.PASSED, "", 1)
