@@ -117,8 +117,9 @@ class Edge:
         shown = (request.header("authorization") or "").removeprefix("Bearer ")
         if not shown and self._holes.has("query-admin-token"):
             shown = parse_qs(request.query).get("token", [""])[0]
-        given = shown.encode("latin-1")
-        if not hmac.compare_digest(given, self._operator.admin_token.encode()) and not self._holes.has("open-metrics"):
+        right = hmac.compare_digest(shown.encode("latin-1"), self._operator.admin_token.encode())
+        lax = self._holes.has("any-key-for-operators") and self._endpoint.is_key(shown)
+        if not right and not lax and not self._holes.has("open-metrics"):
             return replace(_refusal(401, "The admin token is required"), headers=(JSON, ("www-authenticate", "Bearer")))
         if path == "/metrics":
             return Response(200, self._exposition().encode(), (("content-type", "text/plain; version=0.0.4"),))

@@ -116,6 +116,7 @@ _TABLE = (
     ("debug-errors", "configuration.errors", "Refusals show the call stack and versions"),
     ("open-metrics", "configuration.public-pages", "Metrics and detailed health need no token"),
     ("health-paths", "configuration.public-pages", "The open health page tells where the database is"),
+    ("any-key-for-operators", "configuration.public-pages", "A tenant's key opens what needs the operator's token"),
     ("other-address", "configuration.local-binding", "A server on 127.0.0.1 listens at another address as well"),
     ("changed-tool", "surface.lock", "A tool's description and schema are not those that were reviewed"),
 )

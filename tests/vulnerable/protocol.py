@@ -98,6 +98,10 @@ class Endpoint:
         session = self._sessions.begin(caller) if begins else ()
         return Response(202) if body is None else Response(200, _encode(body), (JSON, *session))
 
+    def is_key(self, key: str) -> bool:
+        """Whether it is a tenant's key."""
+        return self._keys.check(key) is not None
+
     def _manage(self, request: Request) -> Response:
         """A session's stream, or its end. Raises RpcError."""
         hole = "session-stream" if request.method == "GET" else "session-ended-by-anybody"

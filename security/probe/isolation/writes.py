@@ -27,7 +27,6 @@ REFERENCES = ("CWE-639", "CWE-284")
     "Whatever a tenant writes, another's things stay as they were, and nothing is told of them",
     "A01:2025",
     "API1:2023",
-    "API5:2023",
     effect=Effect.WRITES,
     needs=(Need.KEY, Need.STRANGER, Need.KEYS),
     alone=True,
