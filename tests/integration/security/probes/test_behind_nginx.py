@@ -35,6 +35,7 @@ OWN: Mapping[str, Verdict] = {
     "authentication.timing": Verdict(PASSED, "nginx adds the same to both", noisy=True),
     "authentication.brute-force": Verdict(FAILED, "it was set up to count nobody's attempts", 1),
     "authentication.webhook": Verdict(NOT_APPLICABLE, "its signing key is not known", says="webhook whose signing key"),
+    "authentication.session": Verdict(NOT_APPLICABLE, "the server opens none", says="opens no session"),
     "isolation.public-output": Verdict(PASSED, "of its pages nginx lets only readiness through"),
     "protocol.slow-body": Verdict(
         FAILED, "nginx limits the head as a whole, and of a body only the pauses", 1, "a body"
@@ -55,6 +56,7 @@ OWN: Mapping[str, Verdict] = {
     "configuration.headers": Verdict(PASSED, "nginx adds what belongs to TLS, and all to its own 404"),
     "configuration.tls": Verdict(PASSED, "Debian's OpenSSL and nginx speak TLS 1.2 and 1.3 alone"),
     "configuration.errors": Verdict(PASSED, "without server_tokens nginx tells its name alone"),
+    "configuration.local-binding": Verdict(PASSED, "this nginx listens at one address of loopback"),
     "configuration.public-pages": Verdict(PASSED, "metrics and detailed health are not let through"),
 }
 LIMITED: Mapping[str, Verdict] = {
