@@ -7,7 +7,8 @@
     owner = "…"
     expires = 2026-12-31      # 90 days from today at most
 
-An expired waiver waives nothing and fails the run; so does one that no longer matches anything.
+An expired waiver waives nothing and fails the run; so does one that no longer matches anything, where every check that
+could have found what it covers came to an answer. Where one did not, nothing is said of whether it is still needed.
 """
 
 import tomllib
@@ -25,6 +26,9 @@ from harness.verdict import CheckStatus, Severity
 
 LONGEST = timedelta(days=90)
 CHECK_ID = "waivers"
+MOST_NAMED = 3
+"""How many checks without an answer are named where a waiver's need is not known."""
+_EXPIRED, _NEEDED, _UNKNOWN, _UNNEEDED = "expired", "needed", "unknown", "unneeded"
 
 Words = Annotated[str, Field(min_length=1, pattern=r"\S")]
 
@@ -95,39 +99,54 @@ def _waive(check: Check, current: dict[str, Waiver]) -> Check:
 
 
 def _check_waivers(waivers: Sequence[Waiver], checks: Sequence[Check], today: date) -> Check:
+    told = [(waiver, *_state(waiver, checks, today)) for waiver in waivers]
     problems = [
-        Finding(fingerprint=fingerprint(CHECK_ID, waiver.id), rule=rule, message=message, location=waiver.id)
-        for waiver in waivers
-        for rule, message in [_problem(waiver, checks, today)]
-        if rule
+        Finding(fingerprint=fingerprint(CHECK_ID, waiver.id), rule=state, message=message, location=waiver.id)
+        for waiver, state, message in told
+        if state in {_EXPIRED, _UNNEEDED}
     ]
+    unknown = sum(state == _UNKNOWN for _, state, _ in told)
     return Check(
         id=CHECK_ID,
-        title="Every waiver is current and still needed",
+        # The title is all that is read of a check that passed: it must not say yes for what nobody looked at.
+        title=f"Every waiver is current; whether it is still needed is not known of {unknown} of {len(waivers)}"
+        if unknown
+        else "Every waiver is current and still needed",
         status=CheckStatus.FAILED if problems else CheckStatus.PASSED,
         severity=Severity.MEDIUM,
         reason="; ".join(problem.message for problem in problems),
         examined=len(waivers),
-        evidence=tuple(f"{waiver.id}: {waiver.explanation}" for waiver in waivers),
+        evidence=tuple(f"{waiver.id}: {waiver.explanation}: {message}" for waiver, _, message in told),
         findings=tuple(problems),
     )
 
 
-def _problem(waiver: Waiver, checks: Sequence[Check], today: date) -> tuple[str, str]:
+def _state(waiver: Waiver, checks: Sequence[Check], today: date) -> tuple[str, str]:
+    """What this run knows of a waiver, and that in words."""
     if waiver.expires < today:
-        return "expired", f"the waiver {waiver.id} ended on {waiver.expires}: mend what it covers, or renew it"
-    if not _may_be_needed(waiver, checks):
-        return "unneeded", f"the waiver {waiver.id} matches nothing any more: remove it from waivers.toml"
-    return "", ""
+        return _EXPIRED, f"the waiver {waiver.id} ended on {waiver.expires}: mend what it covers, or renew it"
+    if any(_matches(waiver, check) for check in checks):
+        return _NEEDED, "it is still needed"
+    if unanswered := [check.id for check in checks if _could_match(waiver, check, checks)]:
+        shown = ", ".join(unanswered[:MOST_NAMED])
+        more = f" and {len(unanswered) - MOST_NAMED} more" if len(unanswered) > MOST_NAMED else ""
+        return _UNKNOWN, f"whether it is still needed is not known: no answer, or not a whole one, from {shown}{more}"
+    return _UNNEEDED, f"the waiver {waiver.id} matches nothing any more: remove it from waivers.toml"
 
 
-def _may_be_needed(waiver: Waiver, checks: Sequence[Check]) -> bool:
-    """Whether it matched, or could not be told because what it covers was not measured this time."""
-    unmeasured = {CheckStatus.INCONCLUSIVE, CheckStatus.SKIPPED}
-    for check in checks:
-        if check.id == waiver.id:
-            return check.status is CheckStatus.FAILED or check.status in unmeasured
-    return any(
-        check.status in unmeasured or any(found.fingerprint == waiver.id for found in check.findings)
-        for check in checks
-    )
+def _matches(waiver: Waiver, check: Check) -> bool:
+    if check.id == waiver.id:
+        return check.status is CheckStatus.FAILED
+    return any(found.fingerprint == waiver.id for found in check.findings)
+
+
+def _could_match(waiver: Waiver, check: Check, checks: Sequence[Check]) -> bool:
+    """Whether a check that did not match might have, had it come to a whole answer.
+
+    A finding may be any check's that gave none, or that stopped at a failure. A check by its id is that check alone;
+    that it does not apply to this target tells nothing of another, while findings of what is not there cannot be.
+    """
+    unmeasured = check.status in {CheckStatus.INCONCLUSIVE, CheckStatus.SKIPPED}
+    if any(each.id == waiver.id for each in checks):
+        return check.id == waiver.id and (unmeasured or check.status is CheckStatus.NOT_APPLICABLE)
+    return unmeasured or bool(check.failures)

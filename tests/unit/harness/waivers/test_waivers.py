@@ -97,11 +97,63 @@ def test_a_waiver_for_a_check_that_passed_fails() -> None:
     assert apply([PASSED], waiver("other"))[CHECK_ID].status is CheckStatus.FAILED
 
 
-def test_a_waiver_is_not_called_unneeded_when_what_it_covers_was_not_measured() -> None:
-    unknown = Check(id="pins", title="Pins", status=CheckStatus.INCONCLUSIVE, reason="scanner missing")
-    applied = apply([PASSED, unknown], waiver("f1"), waiver("pins"))
-    assert applied[CHECK_ID].status is CheckStatus.PASSED
-    assert applied["pins"].status is CheckStatus.INCONCLUSIVE
+NEEDED = "Every waiver is current and still needed"
+
+
+def unmeasured(status: CheckStatus, name: str = "pins") -> Check:
+    return Check(id=name, title=name, status=status, reason="it was not looked at")
+
+
+def test_waivers_that_match_are_told_as_still_needed() -> None:
+    applied = apply([PASSED, failed("f1"), unmeasured(CheckStatus.SKIPPED, "units")], waiver("f1"))
+    assert (applied[CHECK_ID].status, applied[CHECK_ID].title) == (CheckStatus.PASSED, NEEDED)
+    assert applied[CHECK_ID].evidence == ("f1: no fix yet (accepted by ops until 2026-11-23): it is still needed",)
+
+
+@pytest.mark.parametrize("status", [CheckStatus.INCONCLUSIVE, CheckStatus.SKIPPED])
+@pytest.mark.parametrize("name", ["f1", "pins", "0123456789abcdef"])
+def test_nothing_is_said_of_a_waiver_where_what_it_covers_was_not_measured(name: str, status: CheckStatus) -> None:
+    """It neither fails the run nor is counted as needed: nobody looked."""
+    applied = apply([PASSED, unmeasured(status)], waiver(name))
+    check = applied[CHECK_ID]
+    assert check.status is CheckStatus.PASSED
+    assert check.title == "Every waiver is current; whether it is still needed is not known of 1 of 1"
+    assert check.evidence[0].endswith("is not known: no answer, or not a whole one, from pins")
+    assert applied["pins"].status is status
+
+
+def test_what_is_known_of_one_waiver_is_not_told_of_another() -> None:
+    checks = [PASSED, failed("f1"), *(unmeasured(CheckStatus.SKIPPED, f"other.{number}") for number in range(5))]
+    check = apply(checks, waiver("f1"), waiver("f2"))[CHECK_ID]
+    assert check.title.endswith("is not known of 1 of 2")
+    assert [line.rpartition(": ")[2] for line in check.evidence] == [
+        "it is still needed",
+        "no answer, or not a whole one, from other.0, other.1, other.2 and 2 more",
+    ]
+
+
+def test_a_waived_check_that_passed_is_stale_whatever_else_was_left_out() -> None:
+    check = apply([PASSED, unmeasured(CheckStatus.SKIPPED)], waiver("other"), waiver("f1"))[CHECK_ID]
+    assert check.status is CheckStatus.FAILED
+    assert [found.location for found in check.findings] == ["other"]
+
+
+def test_a_waiver_of_a_finding_is_not_stale_where_a_check_could_not_go_on() -> None:
+    stopped = failed("f2").model_copy(update={"failures": ("it could not go on: the disk is full",)})
+    check = apply([PASSED, stopped], waiver("f1"))[CHECK_ID]
+    assert check.status is CheckStatus.PASSED
+    assert check.title.endswith("is not known of 1 of 1")
+
+
+def test_what_does_not_apply_finds_nothing_but_may_be_waived_for_another_target() -> None:
+    idle = unmeasured(CheckStatus.NOT_APPLICABLE)
+    assert apply([PASSED, idle], waiver("f1"))[CHECK_ID].status is CheckStatus.FAILED
+    assert apply([PASSED, idle], waiver("pins"))[CHECK_ID].status is CheckStatus.PASSED
+
+
+def test_an_expired_waiver_fails_where_nothing_was_measured() -> None:
+    late = waiver("f1", expires=TODAY - timedelta(days=1))
+    assert apply([PASSED, unmeasured(CheckStatus.SKIPPED)], late)[CHECK_ID].status is CheckStatus.FAILED
 
 
 def test_waivers_of_other_jobs_do_nothing() -> None:
