@@ -3,8 +3,9 @@
     python mirror.py DIRECTORY
 
 Run by the scanners' interpreter, which has PyYAML and packaging. When it listens it prints one JSON line: the event
-"ready", its port, how many advisories it has, and when the newest of them was modified. A directory with a file that is
-no advisory is refused: what was left out of it could be what is looked for.
+"ready", its port, how many advisories it has, when the newest of them was modified, and since when the `recent` newest
+were. A directory with a file that is no advisory is refused: what was left out of it could be what is looked for. An
+advisory that was asked for and cannot be judged is told in a line of its own, the event "unjudged", before the answer.
 """
 
 import json
@@ -23,7 +24,12 @@ from packaging.version import InvalidVersion, Version
 
 ECOSYSTEM = "PyPI"
 LARGEST_BODY = 65_536
+RECENT = 10
+"""How many of the newest advisories tell how old the directory is: one or a few may be fresh, the operator's own, in a
+copy that was left lying. PyPA modifies ten within a week or two."""
 TIMES = ("modified", "published", "withdrawn")
+JUDGED, BESIDE = "ECOSYSTEM", "GIT"
+"""The type of the ranges that are of versions, and that of those which only tell the same by commits."""
 # Looked for before anything is parsed: two thousand files take seconds to parse, and few are ever asked for.
 _NAME = re.compile(r"^\s+(?:- )?name:\s*['\"]?([A-Za-z0-9._-]+)", re.MULTILINE)
 _ID = re.compile(r"^id:\s*\S+", re.MULTILINE)
@@ -35,44 +41,59 @@ class Advisories:
     """The advisories of a directory by the package that they are about. Raises ValueError where one makes no sense."""
 
     def __init__(self, directory: Path) -> None:
-        self.newest = ""
-        """When the last of them was modified, as RFC 3339 has it."""
-        self.count = 0
+        times = []
         self._texts: dict[str, list[tuple[str, str]]] = {}
-        self._parsed: dict[str, list[Advisory]] = {}
+        self._parsed: dict[str, Advisory] = {}
         for path in sorted(directory.rglob("*.yaml")):
             text = path.read_text(encoding="utf-8")
             modified, names = _MODIFIED.search(text), _NAME.findall(text)
-            if not (modified and names and _ID.search(text)):
-                raise ValueError(f"{path.name} is no advisory")
-            self.count += 1
-            self.newest = max(self.newest, f"{modified[1]}T{modified[2]}Z")
+            has = {"id": _ID.search(text), "modified (a date and time)": modified, "package's name": names}
+            if lacking := [each for each, found in has.items() if not found]:
+                raise ValueError(
+                    f"{path.relative_to(directory)} is no advisory, it has no {' and no '.join(lacking)}: complete it, "
+                    f"or name a folder that holds advisories alone"
+                )
+            assert modified is not None
+            times.append(f"{modified[1]}T{modified[2]}Z")
             for name in {canonicalize_name(name) for name in names}:
-                self._texts.setdefault(name, []).append((path.name, text))
-        if not self.count:
-            raise ValueError(f"no advisory is in {directory.name}")
+                self._texts.setdefault(name, []).append((str(path.relative_to(directory)), text))
+        if not times:
+            raise ValueError(f"no advisory is in {directory.name}: PyPA's are a YAML file each")
+        times.sort(reverse=True)
+        self.count = len(times)
+        self.recent = min(RECENT, self.count)
+        self.newest = times[0]
+        """When the last of them was modified, as RFC 3339 has it."""
+        self.since = times[self.recent - 1]
+        """When the oldest of the `recent` newest was."""
 
-    def about(self, package: str, version: str) -> list[Advisory]:
-        """The advisories by which this version of the package is affected."""
-        name = canonicalize_name(package)
-        if name not in self._parsed:
-            self._parsed[name] = [_parse(*each) for each in self._texts.get(name, ())]
-        asked = Version(version)
-        return [each for each in self._parsed[name] if any(_is_affected(asked, own) for own in _of(each, name))]
+    def about(self, package: str, version: str) -> tuple[list[Advisory], list[str]]:
+        """The advisories by which this version of the package is affected, and why others cannot be judged."""
+        name, asked = canonicalize_name(package), Version(version)
+        affecting, unjudged = [], []
+        for file, text in self._texts.get(name, ()):
+            try:
+                if file not in self._parsed:
+                    self._parsed[file] = _parse(text)
+                if _affects(self._parsed[file], name, asked):
+                    affecting.append(self._parsed[file])
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                unjudged.append(f"{file} says nothing of {name} {version} that can be judged: {error}")
+        return affecting, unjudged
 
 
-def _parse(name: str, text: str) -> Advisory:
+def _parse(text: str) -> Advisory:
     # Every scalar stays the text that it is: a version 1.10 must not become the number 1.1, nor a time an object.
     loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)(text)
     try:
         advisory = loader.get_single_data()
     except yaml.YAMLError as error:
-        raise ValueError(f"{name} is no YAML: {' '.join(str(error).split())}") from None
+        raise ValueError(f"it is no YAML: {' '.join(str(error).split())}") from None
     if not isinstance(advisory, dict) or not isinstance(advisory.get("affected"), list):
-        raise ValueError(f"{name} does not say what is affected")  # noqa: TRY004 -- the file's value, not a type
+        raise ValueError("it does not say what is affected")  # noqa: TRY004 -- the file's value, not a type
     # pip-audit would pass over a later schema without a word.
     if str(advisory.get("schema_version", "1")).split(".")[0] != "1":
-        raise ValueError(f"{name} has schema version {advisory['schema_version']}")
+        raise ValueError(f"it has schema version {advisory['schema_version']}")
     return advisory | {key: _time(advisory[key]) for key in TIMES if key in advisory}
 
 
@@ -88,11 +109,25 @@ def _of(advisory: Advisory, name: str) -> Iterator[Mapping[str, Any]]:
             yield affected
 
 
+def _affects(advisory: Advisory, name: str, version: Version) -> bool:
+    """Whether a version is affected. Raises ValueError where nothing says so, and not all of it can be judged."""
+    parts = list(_of(advisory, name))
+    if any(_is_affected(version, part) for part in parts):
+        return True
+    for part in () if "withdrawn" in advisory else parts:
+        types = {str(each.get("type")) for each in part.get("ranges") or ()}
+        if strange := sorted(types - {JUDGED, BESIDE}):
+            raise ValueError(f"it has a range of type {strange[0]}, and only {JUDGED} is of PyPI's versions")
+        if JUDGED not in types and not part.get("versions"):
+            raise ValueError(f"it has neither versions nor a range of type {JUDGED}")
+    return False
+
+
 def _is_affected(version: Version, affected: Mapping[str, Any]) -> bool:
     """OSV's evaluation: listed among the versions, or within a range of the ecosystem's own versions."""
     if any(_equal(version, listed) for listed in affected.get("versions") or ()):
         return True
-    ranges = (each for each in affected.get("ranges") or () if each.get("type") == "ECOSYSTEM")
+    ranges = (each for each in affected.get("ranges") or () if each.get("type") == JUDGED)
     return any(_is_within(version, each.get("events") or ()) for each in ranges)
 
 
@@ -133,11 +168,14 @@ class Handler(BaseHTTPRequestHandler):
         try:
             question = json.loads(self.rfile.read(length))
             package, version = question["package"], question["version"]
-            found = self._advisories.about(package["name"], version) if package["ecosystem"] == ECOSYSTEM else []
+            own = package["ecosystem"] == ECOSYSTEM
+            found, unjudged = self._advisories.about(package["name"], version) if own else ([], [])
         except (KeyError, TypeError, ValueError) as error:
             sys.stderr.write(f"{type(error).__name__}: {error}\n")
             self._answer(500, {"message": str(error)})
             return
+        for reason in unjudged:
+            _tell("unjudged", reason=reason)
         self._answer(200, {"vulns": found} if found else {})
 
     def log_message(self, *_: Any) -> None:
@@ -152,6 +190,11 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
+def _tell(event: str, **more: object) -> None:
+    sys.stdout.write(f"{json.dumps({'event': event, **more})}\n")
+    sys.stdout.flush()
+
+
 def main(directory: Path) -> int:
     """Serve until the process is ended. Returns 1 when the directory is refused."""
     try:
@@ -160,9 +203,14 @@ def main(directory: Path) -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, advisories)) as server:
-        ready = {"port": server.server_address[1], "advisories": advisories.count, "newest": advisories.newest}
-        sys.stdout.write(f"{json.dumps({'event': 'ready', **ready})}\n")
-        sys.stdout.flush()
+        _tell(
+            "ready",
+            port=server.server_address[1],
+            advisories=advisories.count,
+            newest=advisories.newest,
+            recent=advisories.recent,
+            since=advisories.since,
+        )
         server.serve_forever()
     return 0
 

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from harness.errors import Inconclusive
 from harness.verdict import Severity
-from security.advisories.source import open_source
+from security.advisories.source import FETCH, Source, open_source
 from security.findings import Found
 from security.scan.locks import Pin, read_locks
 from security.scan.scanner import ENVIRONMENT, Judgement, Output, Reply, Scene, Task, parse, require_exit
@@ -74,7 +74,7 @@ class PipAudit:
         )
         asked = scene.scratch / "asked.txt"
         asked.write_text("".join(f"{line}\n" for line in spell({(pin.name, pin.version) for pin in pins} | {CANARY})))
-        told, doubt, lack = source.told(self.now), source.doubt(self.now, self.limit), source.lack
+        age = source.doubt(self.now, self.limit)
         return Task(
             arguments=(
                 *("--requirement", str(asked), "--no-deps", "--disable-pip"),
@@ -84,7 +84,7 @@ class PipAudit:
                 *source.arguments,
             ),
             directory=scene.scratch,
-            judge=lambda output: judge(output, pins, told, doubt, lack),
+            judge=lambda output: judge(output, pins, source, source.told(self.now), age),
             settings=source.settings,
         )
 
@@ -108,15 +108,22 @@ def spell(wanted: Iterable[tuple[str, str]]) -> list[str]:
     return lines
 
 
-def judge(output: Output, pins: Sequence[Pin], source: str, age: str, lack: str) -> Judgement:
-    """What pip-audit's answers come to; a doubt where one is missing or was no answer, or of their `age`.
+def judge(output: Output, pins: Sequence[Pin], source: Source, told: str, age: str) -> Judgement:
+    """What pip-audit's answers come to; a doubt where one is missing or was no answer, or of the `age` of the source.
 
-    `source` says who was asked, `lack` what it would mean that what everybody knows is not known there.
+    `told` says who was asked.
     """
-    require_exit(output, (0, 1))
-    report = parse(Report, output)
+    try:
+        require_exit(output, (0, 1))
+        report = parse(Report, output)
+    except Inconclusive as error:
+        raise Inconclusive(f"{error}; {source.remedy}") from None
     known = {(each.name, each.version): each.vulns for each in report.dependencies if each.vulns is not None}
-    unknown = f"it did not find what was planted, {' '.join(CANARY)} ({lack})" if lack and not known.get(CANARY) else ""
+    lack = f"it did not find what was planted, {' '.join(CANARY)} ({source.lack})" if source.lack else ""
+    unknown = lack if not known.get(CANARY) else ""
+    unjudged = "; ".join(source.unjudged())
+    if unjudged:
+        unjudged += f"; mend the file, or {FETCH}"
     places: dict[tuple[str, str], list[Pin]] = defaultdict(list)
     for pin in pins:
         places[pin.name, pin.version].append(pin)
@@ -126,9 +133,9 @@ def judge(output: Output, pins: Sequence[Pin], source: str, age: str, lack: str)
         canary_seen=bool(known.get(CANARY)),
         evidence=(
             f"{len(places)} distributions of {len({pin.path for pin in pins})} locks ({len(pins)} pins)",
-            source,
+            told,
         ),
-        doubt=_gap(output, report, [each for each in places if each not in known]) or unknown or age,
+        doubt=_gap(output, report, [each for each in places if each not in known]) or unjudged or unknown or age,
     )
 
 

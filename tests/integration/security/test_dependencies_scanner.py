@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from security.advisories.source import FETCH
 from security.scan.pip_audit import PipAudit
 from tests.integration.security.conftest import Scan, trouble
 
@@ -75,7 +76,9 @@ def test_it_stays_quiet_on_a_clean_lock_and_says_what_it_asked(
     judgement = outcome.judgement
     assert judgement is not None
     assert (judgement.findings, judgement.examined, judgement.canary_seen, judgement.doubt) == ((), 2, True, "")
-    assert judgement.evidence[1] == "advisories: the 2 of advisories, up to 2026-11-20, 2 days old"
+    assert judgement.evidence[1] == (
+        "advisories: the 2 of advisories, up to 2026-11-20, the newest 2 of them since 2026-11-20, 2 days ago"
+    )
 
 
 def test_it_fires_whatever_machine_a_pin_is_for_and_in_whichever_lock(
@@ -131,7 +134,25 @@ def test_old_advisories_are_a_doubt(scan_project: Scan, locked: Path, tmp_path: 
     advise(directory, "jinja2", "2.7.2", modified="2026-01-02 03:04:05.5+00:00")
     judgement = scan_project(scanner(directory)).judgement
     assert judgement is not None
-    assert "the newest is 324 days old, at most 30 are allowed" in judgement.doubt
+    assert "since 2026-01-02, 324 days ago, and at most 30 are allowed (advisories_days in [audit]" in judgement.doubt
+    assert judgement.doubt.endswith(FETCH)
+
+
+@pytest.mark.parametrize(("fresh", "since"), [(9, "2024-10-09, 774 days ago"), (10, "2026-11-20, 2 days ago")])
+def test_a_few_fresh_files_do_not_make_old_advisories_current(
+    scan_project: Scan, locked: Path, tmp_path: Path, fresh: int, since: str
+) -> None:
+    directory = tmp_path / "mixed"
+    advise(directory, "jinja2", "2.7.2", modified="2024-10-09 03:04:05+00:00")
+    for number in range(2, 20):
+        advise(directory, "other", "1", number=number, modified="'2024-10-08T10:00:00Z'")
+    for number in range(2, 2 + fresh):
+        advise(directory, "other", "1", number=number)
+    judgement = scan_project(scanner(directory)).judgement
+    assert judgement is not None
+    told = f"advisories: the 19 of mixed, up to 2026-11-20, the newest 10 of them since {since}"
+    assert judgement.evidence[1] == told
+    assert judgement.doubt.startswith(told) if fresh < 10 else not judgement.doubt
 
 
 def test_advisories_from_the_future_are_a_doubt(scan_project: Scan, locked: Path, tmp_path: Path) -> None:
@@ -160,25 +181,92 @@ def test_a_service_that_cannot_be_reached_is_inconclusive(
     outcome = scan_project(scanner(service))
     assert outcome.judgement is None
     assert reason in str(outcome.error)
+    assert str(outcome.error).endswith(f"; where no service can be reached, {FETCH}")
 
 
 def test_advisories_that_cannot_be_read_are_inconclusive(scan_project: Scan, locked: Path, advisories: Path) -> None:
-    assert "no directory of advisories at nowhere" in str(scan_project(scanner("nowhere")).error)
+    assert str(scan_project(scanner("nowhere")).error) == f"there is no directory of advisories at nowhere: {FETCH}"
     (advisories / "empty").mkdir()
-    assert str(scan_project(scanner(advisories / "empty")).error).endswith("no advisory is in empty")
-    (advisories / "vulns" / "jinja2" / "PYSEC-2026-3.yaml").write_text("id: PYSEC-2026-3\n")
-    assert "PYSEC-2026-3.yaml is no advisory" in str(scan_project(scanner(advisories)).error)
+    assert str(scan_project(scanner(advisories / "empty")).error).endswith(
+        "no advisory is in empty: PyPA's are a YAML file each"
+    )
 
 
-@pytest.mark.parametrize("broken", ["affected: [", "affected: none\n", "schema_version: '2.0'\n"])
+@pytest.mark.parametrize(
+    ("content", "lacking"),
+    [
+        ("id: PYSEC-2026-3\n", "modified (a date and time) and no package's name"),
+        ("affected:\n- package:\n    name: x\nmodified: 2026-01-02\n", "id and no modified (a date and time)"),
+        ("id: PYSEC-2026-3\nmodified: 2026-01-02 03:04:05\n", "package's name"),
+    ],
+)
+def test_a_file_that_is_no_advisory_is_told_with_what_it_lacks(
+    scan_project: Scan, locked: Path, advisories: Path, content: str, lacking: str
+) -> None:
+    (advisories / "vulns" / "jinja2" / "PYSEC-2026-3.yaml").write_text(content)
+    assert str(scan_project(scanner(advisories)).error).endswith(
+        f"vulns/jinja2/PYSEC-2026-3.yaml is no advisory, it has no {lacking}: complete it, or name a folder that holds "
+        "advisories alone"
+    )
+
+
+SEMVER = "ranges:\n  - type: SEMVER\n    events: [{introduced: '0'}]"
+
+
+@pytest.mark.parametrize(
+    ("affected", "reason"),
+    [
+        (SEMVER, "it has a range of type SEMVER, and only ECOSYSTEM is of PyPI's versions"),
+        (f"{SEMVER}\n  versions: ['1.9']", "it has a range of type SEMVER, and only ECOSYSTEM is of PyPI's versions"),
+        (SEMVER.replace("SEMVER", "GIT"), "it has neither versions nor a range of type ECOSYSTEM"),
+        ("severity: []", "it has neither versions nor a range of type ECOSYSTEM"),
+        (SEMVER.replace("SEMVER", "GIT") + "\n  versions: ['1.9']", ""),
+        (f"{SEMVER}\nwithdrawn: 2026-02-03 04:05:06+00:00", ""),
+    ],
+)
+def test_an_advisory_that_cannot_be_judged_is_a_doubt_about_its_package(
+    scan_project: Scan, locked: Path, advisories: Path, affected: str, reason: str
+) -> None:
+    path = advisories / "vulns" / "weak-thing" / "PYSEC-2026-2.yaml"
+    head, _, rest = path.read_text().partition("  ranges:")
+    path.write_text(f"{head}  {affected}\naliases:{rest.partition('aliases:')[2]}")
+    judgement = scan_project(scanner(advisories)).judgement
+    assert judgement is not None
+    told = f"vulns/weak-thing/PYSEC-2026-2.yaml says nothing of weak-thing 1.10 that can be judged: {reason}; mend the"
+    assert judgement.doubt.startswith(told) if reason else not judgement.doubt
+    assert not judgement.findings
+
+
+def test_what_else_is_found_stays_found_beside_an_advisory_that_cannot_be_judged(
+    scan_project: Scan, locked: Path, advisories: Path
+) -> None:
+    lock(locked, "more.txt", "weak-thing==1.9", "other==1")
+    advise(advisories, "other", "2", number=3)
+    path = advisories / "vulns" / "other" / "PYSEC-2026-3.yaml"
+    path.write_text(path.read_text().replace("ECOSYSTEM", "SEMVER"))
+    judgement = scan_project(scanner(advisories)).judgement
+    assert judgement is not None
+    assert [each.rule for each in judgement.findings] == ["CVE-2026-0002"]
+    assert "nothing of other 1 that can be judged" in judgement.doubt
+
+
+@pytest.mark.parametrize(
+    ("broken", "reason"),
+    [
+        ("affected: [", "it is no YAML"),
+        ("affected: none\n", "it does not say what is affected"),
+        ("schema_version: '2.0'\n", "it has schema version 2.0"),
+    ],
+)
 def test_an_advisory_that_makes_no_sense_is_inconclusive(
-    scan_project: Scan, locked: Path, advisories: Path, broken: str
+    scan_project: Scan, locked: Path, advisories: Path, broken: str, reason: str
 ) -> None:
     path = advisories / "vulns" / "jinja2" / "PYSEC-2026-1.yaml"
     path.write_text(f"{path.read_text()}{broken}")
     outcome = scan_project(scanner(advisories))
     assert outcome.judgement is None
-    assert "has not the form it must have (no JSON; exit code 1)" in str(outcome.error)
+    said = str(outcome.error)
+    assert said.startswith(f"vulns/jinja2/PYSEC-2026-1.yaml says nothing of jinja2 2.4.1 that can be judged: {reason}")
 
 
 @pytest.mark.parametrize(
