@@ -15,6 +15,7 @@ from harness.errors import UsageError
 from harness.record import COMMAND, Check
 from harness.run import ENDED_EARLY, REPORTS, run_job
 from harness.verdict import Severity
+from harness.waivers import CHECK_ID as WAIVERS
 from harness.waivers import load_waivers
 from security.findings import ORDER, read_lines
 from security.live import TARGET, open_site, probing, require_target
@@ -28,6 +29,15 @@ from security.selection import choose, require_known
 from security.static import FILES, SBOM, scan_repository, write_sbom
 
 JOB = "audit"
+BESIDE = {
+    FILES: "whenever a scanner is asked",
+    TARGET: "whenever a probe is asked",
+    SBOM: "in every audit",
+    WAIVERS: "in every audit that waivers.toml has a waiver for",
+    ENDED_EARLY: "where an audit does not come to its end",
+    REPORTS: "where a report cannot be written",
+}
+"""When the checks are made that stand in reports and that --only does not name: on the audit itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +74,7 @@ def run_audit(
     waivers = load_waivers(repository / "waivers.toml", now.date())
     scanners = catalogue(policy, now)
     scans = [scanner.name for scanner in scanners]
-    chosen = choose(options.only, [*scans, *(probe.id for probe in PROBES)])
+    chosen = choose(options.only, [*scans, *(probe.id for probe in PROBES)], BESIDE)
     order = [FILES, *scans, SBOM, TARGET, *(probe.id for probe in PROBES)]
     known_ids = [*order, *(f"{scan}.{DOUBT}" for scan in scans), ENDED_EARLY, REPORTS]
     require_known(allow_inconclusive, known_ids)

@@ -20,7 +20,7 @@ class AuditTable(Table):
     advisories: Annotated[str, Field(min_length=1)] = SERVICE
     """`service` (the package index's own), `osv`, or a directory of PyPA advisory files, served on loopback."""
     advisories_days: Annotated[int, Field(ge=1)] = 30
-    """How old the newest advisory may be before a clean result says nothing."""
+    """How long ago the tenth newest advisory of a directory may be before a clean result says nothing."""
     units_exposure: Annotated[float, Field(ge=1, le=9)] = 3.0
     """The exposure that systemd-analyze may see in a service unit, on its scale from 0 to 10.
 

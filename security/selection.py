@@ -1,7 +1,7 @@
 """What options name: checks by their ids, or a whole group of probes by the first word of their ids."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from harness.errors import UsageError
 
@@ -11,10 +11,15 @@ def group_of(name: str) -> str:
     return name.partition(".")[0]
 
 
-def choose(only: Sequence[str], ids: Sequence[str]) -> frozenset[str]:
-    """Those of `ids` that are asked for, all where nothing is. Raises UsageError that says which names there are."""
+def choose(only: Sequence[str], ids: Sequence[str], beside: Mapping[str, str]) -> frozenset[str]:
+    """Those of `ids` that are asked for, all where nothing is. Raises UsageError that says which names there are.
+
+    `beside` are the ids of checks that nobody asks for, with the words for when they are made.
+    """
     groups = {group_of(name) for name in ids}
     for name in only:
+        if name in beside:
+            raise UsageError(f"--only {name}: that check is made {beside[name]}, and not by itself: leave it out")
         if name not in groups and name not in ids:
             close = difflib.get_close_matches(name, [*ids, *groups], n=1)
             hint = f"did you mean {close[0]}?" if close else f"groups: {', '.join(sorted(groups))}"

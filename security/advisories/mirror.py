@@ -26,7 +26,7 @@ ECOSYSTEM = "PyPI"
 LARGEST_BODY = 65_536
 RECENT = 10
 """How many of the newest advisories tell how old the directory is: one or a few may be fresh, the operator's own, in a
-copy that was left lying. PyPA modifies ten within a week or two."""
+copy that was left lying. PyPA modifies ten within days."""
 TIMES = ("modified", "published", "withdrawn")
 JUDGED, BESIDE = "ECOSYSTEM", "GIT"
 """The type of the ranges that are of versions, and that of those which only tell the same by commits."""

@@ -52,6 +52,10 @@ Vault = _detector("Token of HashiCorp Vault", r"hv[sbr]\.[A-Za-z0-9_-]{24,}")
 Linear = _detector("Key of Linear", r"lin_api_[A-Za-z0-9]{40}")
 Notion = _detector("Token of Notion", r"ntn_[A-Za-z0-9]{46}")
 Sentry = _detector("Token of Sentry", r"sntry[su]_[A-Za-z0-9+/=_-]{40,}")
+# As it was until 2018. The DSN of today has no secret part: Sentry says that it may be public, and it is left alone.
+SentryDsn = _detector(
+    "DSN of Sentry with its secret", r"https?://[0-9a-f]{32}:[0-9a-f]{32}@[A-Za-z0-9.:-]+/[^\s\"'<>]*\d"
+)
 Tailscale = _detector("Key of Tailscale", r"tskey-(?:auth|api|client)-[A-Za-z0-9]+-[A-Za-z0-9]{20,}")
 Age = _detector("Secret key of age", r"AGE-SECRET-KEY-1[A-Z0-9]{58}")
 

@@ -26,6 +26,7 @@ TOKENS = {
     "Docker": "dckr" + "_pat_" + "aB3dE6gH9jaB3dE6gH9jaB3dE6g",
     "Google": "AI" + "za" + "SyA1234567890abcdefghijklmnopqrstuv",
     "age": "AGE-" + "SECRET-KEY-1" + "Q2W3E4R5T6Y7" * 4 + "Q2W3E4R5T6",
+    "Sentry DSN": "https" + "://" + "0123456789abcdef" * 2 + ":" + "fedcba9876543210" * 2 + "@o0.ingest.example.com/42",
     "AWS": "AK" + "IA" + "IOSFODNN7EXAMPL2",
     "private key": "-----BEGIN " + "PRIVATE KEY-----",
     "encrypted private key": "-----BEGIN " + "ENCRYPTED PRIVATE KEY-----",
@@ -58,6 +59,18 @@ def test_it_finds_each_token_wherever_it_stands(scan_project: Scan, project: Pat
     expected = {f"package/login.py:{number}" for number in range(1, len(TOKENS) + 1)}
     assert found >= {*expected, "poetry.lock:1", "style.css:1", "deep.yaml:2", ".env:1"}
     assert not [token for token in TOKENS.values() if token in repr(outcome)]
+
+
+def test_a_dsn_of_sentry_is_secret_by_its_secret_part_alone(scan_project: Scan, project: Path) -> None:
+    secret = TOKENS["Sentry DSN"]
+    public = secret.partition(":fedc")[0] + "@o0.ingest.example.com/42"
+    (project / "tests").mkdir()
+    (project / "tests" / "settings.py").write_text(f'DSN = "{public}"\nOLD_DSN = "{secret}"\n')
+    judgement = scan_project(DetectSecrets(samples=("tests",))).judgement
+    assert judgement is not None
+    assert {(each.rule, each.location, each.severity) for each in judgement.findings} == {
+        ("DSN of Sentry with its secret", "tests/settings.py:2", Severity.HIGH)
+    }
 
 
 def test_it_guesses_passwords_but_not_below_samples(scan_project: Scan, project: Path) -> None:
