@@ -23,6 +23,8 @@ AUTHORITY = re.compile(r"(\[::1\]|[A-Za-z0-9.-]+)(?::[0-9]{1,5})?")
 SINGLE = ("host", "origin", "authorization", "content-type", "mcp-protocol-version", "mcp-method", "mcp-name")
 WEBHOOK = "/webhooks/orderdesk"
 PATHS = ("/mcp", "/health", "/health/detailed", "/metrics", WEBHOOK)
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"})
+REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 TOOL_NAMES = frozenset(tool.name for tool in TOOLS)
 SECURITY_HEADERS = (
     ("x-content-type-options", "nosniff"),
@@ -142,6 +144,8 @@ class Edge:
         known = self._database.run("SELECT 1 FROM stores WHERE store_id = ?", store, hole="sql-webhook")
         right = hmac.new(self.webhook_key(store).encode(), orders[0].encode("latin-1"), "sha256").hexdigest()
         signed = hmac.compare_digest(right.encode(), (request.header("x-order-desk-hash") or "").encode("latin-1"))
+        if known or self._holes.has("log-unknown-stores"):
+            _log({"event": "webhook.received", "store": store})
         if not (signed and known) and not self._holes.has("unsigned-webhook"):
             raise RefusedError(401, "Unknown store or wrong hash")
         return Response(200, b'{"status": "success"}', (JSON,))
@@ -154,7 +158,7 @@ class Edge:
         return "\n".join(["# TYPE vulnerable_requests_total counter", *lines, ""])
 
     def _note(self, request: Request, response: Response, seconds: float) -> None:
-        """Count the request and log it: what a client wrote is a label of nothing, and stands in a JSON string."""
+        """Count the request and log it: what a client wrote is a label of nothing, and not logged."""
         path, tool = request.path if request.path in PATHS else "other", _tool(request.body)
         known = tool if tool in TOOL_NAMES else "other" if tool else ""
         if self._holes.has("metric-labels"):
@@ -171,16 +175,22 @@ class Edge:
         _log(
             {
                 "event": "request",
-                "method": request.method[:20],
+                "method": request.method if request.method in METHODS else "other",
                 "path": path,
                 "status": response.status,
-                "tool": tool[:200],
-                "agent": agent[:200],
+                "tool": known,
+                "request": self._request_id(request),
                 "milliseconds": round(seconds * 1000, 2),
                 **({"key": request.header("authorization")} if self._holes.has("log-keys") else {}),
                 **({"body": request.body.decode("latin-1")} if self._holes.has("log-texts") else {}),
             }
         )
+
+    def _request_id(self, request: Request) -> str:
+        """The request's id as its client gives it, where it looks like one."""
+        given = request.header("x-request-id") or ""
+        like_one = str.isprintable if self._holes.has("log-request-ids") else REQUEST_ID.fullmatch
+        return given if like_one(given) else ""
 
     def _dressed(self, response: Response, origin: str | None) -> Response:
         """The response with what all responses carry."""

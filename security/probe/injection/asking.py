@@ -19,6 +19,11 @@ from security.probe.site import Site
 PATIENCE_SECONDS = 60.0
 """How long a probe waits in all for a limit of the server's."""
 
+ADVICE = (
+    "ask this group alone, while nothing else uses the tenant (--only injection, or a single probe of it), or audit an"
+    " instance with a higher limit (RATE_LIMIT_RPM)"
+)
+"""What can be done about a limit that a probe does not get through."""
 LIMITED = re.compile(r"rate.?limit|too many|\b429\b", re.IGNORECASE)
 
 
@@ -69,9 +74,7 @@ class Asker:
                 return seen
             self._patience -= wait
             if self._patience < 0:
-                raise Inconclusive(
-                    f"the server's limit let through {self.requests} requests: give the canary tenant a higher one"
-                )
+                raise Inconclusive(f"the server's limit let through {self.requests} requests: {ADVICE}")
             time.sleep(wait)
 
     def _once(
@@ -103,9 +106,7 @@ def asking(site: Site) -> Iterator[tuple[Asker, Samples]]:
     with site.connect() as client:
         samples = sample_calls(site, client)
         if limited := sorted(name for name, why in samples.failures.items() if LIMITED.search(why)):
-            raise Inconclusive(
-                f"the server's limit refused {', '.join(limited[:3])}: give the canary tenant a higher one"
-            )
+            raise Inconclusive(f"the server's limit refused {', '.join(limited[:3])}: {ADVICE}")
         if not samples.calls:
             why = next(iter(samples.failures.values()), "there is none")
             raise Inconclusive(f"no tool could be called without writing, so nothing can be sent: {why}")

@@ -10,15 +10,25 @@ from harness.collector import OpenCheck
 from harness.errors import Inconclusive
 from security.probe.injection.asking import asking
 from security.probe.injection.markers import Markers
-from security.probe.injection.raw import send_raw
+from security.probe.injection.raw import BARE, send_raw
 from security.probe.injection.storing import kept, storings
-from security.probe.injection.vectors import REQUEST_ID, argument_vectors, each_name, plainest
+from security.probe.injection.vectors import (
+    REQUEST_ID,
+    argument_vectors,
+    beside_vectors,
+    each_name,
+    header_vectors,
+    plainest,
+    posted_vectors,
+)
 from security.probe.isolation.neighbours import secrets_of
 from security.probe.probe import Effect, probe
 from security.probe.site import Need, Site
 
 FORGED = "probe.forged"
 PLAIN = "{mark}"
+PERSON = "Jane Roe {mark}, 5 Elm Street, jane@roe.example"
+"""What people write where an id is expected; nobody takes it for one."""
 LINES = '{mark}\n{"event": "probe.forged", "level": "error"}\r\nprobe.forged\r\x85\u2028{"event": "probe.forged"}\n'
 ESCAPES = "{mark}\x1b[2J\x1b]0;probe\x07\x00\x9b31m\u202e"
 LONG = "{mark}" + "a" * 100_000
@@ -38,12 +48,14 @@ SECONDS = 5.0
 def log(check: OpenCheck, site: Site) -> None:
     """Send line ends, escape sequences and forged lines everywhere, and read the log that came of it.
 
-    It holds no key, and no text that a client gave a tool: there stand the names and addresses of customers.
+    It holds no key, and no text that a client wrote, be it an argument, a name of a tool or a method, a header or an
+    order that is posted: there stand the names and addresses of people. A word of letters and digits may stand in it:
+    so a client names its request.
     """
     read = site.log
     if read is None:
         raise Inconclusive("there is no log")
-    markers, places, texts, hidden = Markers(), dict[str, str](), set[str](), _secrets(site)
+    markers, places, hidden = Markers(), dict[str, str](), _secrets(site)
 
     def mark(place: str) -> str:
         places[new := markers.new()] = place
@@ -52,15 +64,16 @@ def log(check: OpenCheck, site: Site) -> None:
     before = len(read())
     with asking(site) as (asker, samples):
         vectors = argument_vectors(asker, samples)
-        texts |= {vector.name for vector in vectors if vector.argument}
-        for text, ways in ((LINES, vectors), (ESCAPES, each_name(vectors))):
+        written_by_people = [*header_vectors(site, asker, samples), *beside_vectors(site), *posted_vectors(site)]
+        for text, ways in ((LINES, vectors), (ESCAPES, each_name(vectors)), (PERSON, written_by_people)):
             for vector in ways:
                 vector.send(text.replace("{mark}", mark(vector.name)))
         vectors[0].send(LONG.replace("{mark}", mark("a long argument")))
         for storing in storings(asker.client.list_tools()):
-            texts.add(place := f"a text stored with {storing.tool}")
             for text in (LINES, ESCAPES, PLAIN):
-                with kept(check, asker, storing, text.replace("{mark}", mark(place))) as now:
+                with kept(
+                    check, asker, storing, text.replace("{mark}", mark(f"a text stored with {storing.tool}"))
+                ) as now:
                     hidden["an API key that a client registered"] = str(now.arguments.get("api_key", ""))
         raw = send_raw(site, LINES, mark)
         call, last = plainest(samples), markers.new()
@@ -75,8 +88,9 @@ def log(check: OpenCheck, site: Site) -> None:
         told = f"{place} {message} ({count} of {len(written)} lines)"
         check.find(rule, told, location=place, references=("CWE-117", "CWE-150"), key=f"{rule} {place}")
     _judge_secrets(check, read(), hidden)
-    for place, count in told_texts(written, {mark: where for mark, where in places.items() if where in texts}, markers):
-        message = f"{place} stands in the log ({count} of {len(written)} lines): whoever reads it reads customers' data"
+    for place, count in told_texts(written, {mark: where for mark, where in places.items() if where != BARE}, markers):
+        told = f"{place} stands in the log ({count} of {len(written)} lines)"
+        message = f"{told}: whoever reads it reads what clients write, and that is names and addresses of people too"
         check.find("log-text", message, location=place, references=("CWE-532",), key=f"log-text {place}")
 
 

@@ -15,6 +15,9 @@ QUIET_SECONDS = 0.3
 LONG = 20_000
 ESCAPE = b"\x1b[31m\x9b"
 
+BARE = "the method"
+"""Where a mark stands by itself, and nothing else: a word that may be an id."""
+
 Mark = Callable[[str], str]
 """Gives a new mark for a place, and remembers which place it is for."""
 
@@ -62,7 +65,7 @@ def _heads(text: str, mark: Mark) -> Iterator[Raw]:
     yield Raw(path=b"/" + quoted("the path"))
     yield Raw(method=b"GET", path=b"/" + new("the path's bytes") + ESCAPE)
     yield Raw(path=b"{path}?q=" + quoted("the query"))
-    yield Raw(method=new("the method").upper())
+    yield Raw(method=new(BARE).upper())
     yield Raw(method=new("the method's bytes") + b"\x1b")
     yield Raw(header=b"User-Agent: " + new("a header's bytes") + ESCAPE)
     yield Raw(header=b"User-Agent: " + new("a header over two lines") + b"\r\n {}")

@@ -1,10 +1,11 @@
 """The ways in for a client's text: every argument of every tool, the tool's name, every header that is looked at."""
 
+import json
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from security.probe.calls import SampleCall, Samples
-from security.probe.deliveries import FORM, HASH_HEADER, STORE_HEADER
+from security.probe.deliveries import FORM, HASH_HEADER, STORE_HEADER, deliver, signature
 from security.probe.injection.asking import Asker, Seen, Vector
 from security.probe.injection.places import Place, places
 from security.probe.pages import ask
@@ -96,6 +97,29 @@ def _beside(site: Site, page: str, header: str, *, posted: bool = False) -> Vect
         return Seen(answer.status < 400, answer.body.decode("utf-8", "replace"), answer.seconds)
 
     return Vector(f"the header {header} at {page}", send, f"{header} at {page}")
+
+
+def posted_vectors(site: Site) -> list[Vector]:
+    """The orders that are posted to the webhook, where there is one: signed as they must be, not signed, no JSON."""
+    webhook = site.webhook
+    if webhook is None:
+        return []
+
+    def of(name: str, *, signed: bool = True, whole: bool = True) -> Vector:
+        def send(text: str) -> Seen:
+            order = json.dumps({"id": text, "email": text, "shipping": {"first_name": text}})
+            posted = (order if whole else order[:-1]).encode()
+            made = signature(webhook.api_key, posted) if signed else "0" * 64
+            answer = deliver(site, posted, {STORE_HEADER: webhook.store, HASH_HEADER: made})
+            return Seen(answer.status < 400, answer.body.decode("utf-8", "replace"), answer.seconds)
+
+        return Vector(name, send, "order")
+
+    return [
+        of("an order that is posted"),
+        of("an order that is posted without its signature", signed=False),
+        of("an order that is posted and is no JSON", whole=False),
+    ]
 
 
 def each_name(vectors: Sequence[Vector]) -> list[Vector]:

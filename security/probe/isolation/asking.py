@@ -71,8 +71,9 @@ class Patient(Client):
         self._patience -= seconds
         if self._patience < 0:
             raise Inconclusive(
-                f"the server's limit let through {self._answered} requests: ask with a higher one, or these probes"
-                " one by one"
+                f"the server's limit let through {self._answered} requests: ask this group alone, while nothing else"
+                " uses the tenants (--only isolation, or a single probe of it), or audit an instance with a higher"
+                " limit (RATE_LIMIT_RPM)"
             )
         time.sleep(seconds)
 
