@@ -27,6 +27,8 @@ from security.probe.isolation.error_texts import error_texts
 from security.probe.isolation.idempotency import idempotency
 from security.probe.isolation.pages import pages
 from security.probe.isolation.public_output import public_output
+from security.probe.isolation.secrets import secrets
+from security.probe.isolation.stored_secrets import stored_secrets
 from security.probe.isolation.tools import tools
 from security.probe.isolation.writes import writes
 from security.probe.limits.allowance import allowance
@@ -74,6 +76,8 @@ PROBES: tuple[Probe, ...] = (
     idempotency,
     pages,
     public_output,
+    secrets,
+    stored_secrets,
     writes,
     allowance,
     refill,

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import hashlib
 import json
 import sqlite3
 from typing import Any
@@ -30,13 +31,14 @@ class Desk:
     def __init__(self, database: Database, holes: OpenHoles) -> None:
         self._run = database.run
         self._holes = holes
+        self._api_keys: dict[tuple[str, str], str] = {}
         self._whose = ANYBODYS if holes.has("cross-tenant") else OWN
 
     def stores_register(
         self, caller: Caller, *, store_id: str, api_key: str, store_name: str | None = None
     ) -> dict[str, Any]:
-        """Register a store, or rename it. The key to it is of no use here, and not kept."""
-        del api_key
+        """Register a store, or rename it. The key to it is of no use here, but for a hole."""
+        self._api_keys[caller.tenant, store_id] = api_key
         if self._holes.has("telling-register"):
             others = self._run("SELECT tenant FROM stores WHERE store_id = ? AND tenant != ?", store_id, caller.tenant)
             if others:
@@ -51,7 +53,13 @@ class Desk:
     def stores_list(self, caller: Caller) -> dict[str, Any]:
         """Every store of the tenant."""
         rows = self._run("SELECT * FROM stores WHERE tenant = ? ORDER BY id", caller.tenant)
-        return {"stores": [_shown(row) for row in rows]}
+        stores = [_shown(row) for row in rows]
+        for store in stores:
+            if self._holes.has("keys-in-results"):
+                store["label"] = self._api_keys.get((caller.tenant, store["store_id"]), "")
+            if self._holes.has("secret-members"):
+                store["webhookSecret"] = hashlib.sha256(store["store_id"].encode()).hexdigest()
+        return {"stores": stores}
 
     def stores_use_store(self, caller: Caller, *, identifier: str) -> dict[str, Any]:
         """Make a store the active one."""

@@ -197,6 +197,8 @@ class Edge:
         headers = response.headers
         if not self._holes.has("no-security-headers"):
             headers += self._security
+        if self._holes.has("token-in-headers"):
+            headers += (("x-backend-authorization", f"Bearer {self._operator.admin_token}"),)
         if self._holes.has("open-cors") and origin is not None:
             headers += (
                 ("access-control-allow-origin", origin),

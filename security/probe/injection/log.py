@@ -28,6 +28,7 @@ from security.probe.site import Need, Site
 FORGED = "probe.forged"
 PLAIN = "{mark}"
 PERSON = "Jane Roe {mark}, 5 Elm Street, jane@roe.example"
+ADDRESS = "jane.roe.{mark}@roe.example"
 """What people write where an id is expected; nobody takes it for one."""
 LINES = '{mark}\n{"event": "probe.forged", "level": "error"}\r\nprobe.forged\r\x85\u2028{"event": "probe.forged"}\n'
 ESCAPES = "{mark}\x1b[2J\x1b]0;probe\x07\x00\x9b31m\u202e"
@@ -64,8 +65,8 @@ def log(check: OpenCheck, site: Site) -> None:
     before = len(read())
     with asking(site) as (asker, samples):
         vectors = argument_vectors(asker, samples)
-        written_by_people = [*header_vectors(site, asker, samples), *beside_vectors(site), *posted_vectors(site)]
-        for text, ways in ((LINES, vectors), (ESCAPES, each_name(vectors)), (PERSON, written_by_people)):
+        by_people = [*header_vectors(site, asker, samples), *beside_vectors(site), *posted_vectors(site)]
+        for text, ways in ((LINES, vectors), (ESCAPES, each_name(vectors)), (PERSON, by_people), (ADDRESS, by_people)):
             for vector in ways:
                 vector.send(text.replace("{mark}", mark(vector.name)))
         vectors[0].send(LONG.replace("{mark}", mark("a long argument")))

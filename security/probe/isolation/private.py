@@ -51,14 +51,14 @@ def private(own: Iterable[str], others: Iterable[str], *, always: Iterable[str |
 def identifying(answer: str) -> Iterator[str]:
     """The e-mail addresses in an answer, and what stands in it as an id."""
     yield from EMAIL.findall(answer)
-    for name, value in _members(_read(answer), ""):
+    for name, value in members(read(answer), ""):
         if IDENTIFYING.search(name) and SHAPE.fullmatch(value) and not TIME.fullmatch(value):
             yield value
 
 
 def tells_ids(answer: str) -> bool:
     """Whether an answer has members that hold ids, such short ones among them as may stand anywhere."""
-    return any(is_id(name) for name, _ in _members(_read(answer), ""))
+    return any(is_id(name) for name, _ in members(read(answer), ""))
 
 
 def is_id(name: str) -> bool:
@@ -68,21 +68,23 @@ def is_id(name: str) -> bool:
 
 def texts_of(value: Any) -> list[str]:
     """Every single value in some data, as text."""
-    return [text for _, text in _members(value, "")]
+    return [text for _, text in members(value, "")]
 
 
-def _members(value: Any, name: str) -> Iterator[tuple[str, str]]:
+def members(value: Any, name: str) -> Iterator[tuple[str, str]]:
+    """Every single value in some data, as text, after the name of the member that it is; `name` is the whole's."""
     if isinstance(value, Mapping):
         for key, each in value.items():
-            yield from _members(each, str(key))
+            yield from members(each, str(key))
     elif isinstance(value, list):
         for each in value:
-            yield from _members(each, name)
+            yield from members(each, name)
     elif value is not None and not isinstance(value, bool):
         yield name, str(value)
 
 
-def _read(answer: str) -> Any:
+def read(answer: str) -> Any:
+    """An answer's data where it is JSON; None where it is not."""
     try:
         return json.loads(answer)
     except ValueError:

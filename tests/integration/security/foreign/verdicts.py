@@ -43,6 +43,8 @@ SHARED: Mapping[str, Verdict] = {
     "isolation.idempotency": Verdict(NOT_APPLICABLE, "no tool takes such a key", says="no tool takes"),
     "isolation.pages": Verdict(NOT_APPLICABLE, "no tool has pages", says="page by page"),
     "isolation.public-output": Verdict(NOT_APPLICABLE, "it has no page beside its endpoint", says="no page"),
+    "isolation.secrets": Verdict(PASSED, "its notes hold no secret, and its refusals tell none"),
+    "isolation.stored-secrets": Verdict(NOT_APPLICABLE, "no tool takes one", says="keeps a secret"),
     "isolation.writes": Verdict(NOT_APPLICABLE, "whose writes would be made for good", says="issues them"),
     "protocol.slow-body": Verdict(FAILED, "uvicorn waits for heads and bodies without an end", 2),
     "protocol.header-mismatch": Verdict(PASSED, "the SDK compares both, and answers -32020"),
