@@ -5,6 +5,7 @@ import binascii
 import hashlib
 import json
 import sqlite3
+import sys
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -39,6 +40,8 @@ class Desk:
     ) -> dict[str, Any]:
         """Register a store, or rename it. The key to it is of no use here, but for a hole."""
         self._api_keys[caller.tenant, store_id] = api_key
+        if self._holes.has("log-stored-keys"):
+            sys.stderr.write(f"{json.dumps({'event': 'store.registered', 'with': api_key})}\n")
         if self._holes.has("telling-register"):
             others = self._run("SELECT tenant FROM stores WHERE store_id = ? AND tenant != ?", store_id, caller.tenant)
             if others:

@@ -82,6 +82,7 @@ _TABLE = (
     ("log-lines", "injection.log", "What a client sends is logged as it is, line ends included"),
     ("log-keys", "injection.log", "The key that a client shows is logged"),
     ("log-texts", "injection.log", "What a client sends is logged, in one JSON string"),
+    ("log-stored-keys", "injection.log", "The API key of a store that is registered is logged"),
     ("log-request-ids", "injection.log", "Whatever a client gives as its request's id is logged as one"),
     ("log-unknown-stores", "injection.log", "The webhook logs the store's id also where nobody has such a store"),
     ("metric-labels", "injection.metrics", "What a client sends is a label of a metric, as it is"),

@@ -56,7 +56,7 @@ def log(check: OpenCheck, site: Site) -> None:
     read = site.log
     if read is None:
         raise Inconclusive("there is no log")
-    markers, places, hidden = Markers(), dict[str, str](), _secrets(site)
+    markers, places, hidden = Markers(), dict[str, str](), list(_secrets(site))
 
     def mark(place: str) -> str:
         places[new := markers.new()] = place
@@ -65,18 +65,19 @@ def log(check: OpenCheck, site: Site) -> None:
     before = len(read())
     with asking(site) as (asker, samples):
         vectors = argument_vectors(asker, samples)
-        by_people = [*header_vectors(site, asker, samples), *beside_vectors(site), *posted_vectors(site)]
-        for text, ways in ((LINES, vectors), (ESCAPES, each_name(vectors)), (PERSON, by_people), (ADDRESS, by_people)):
+        beside = [*header_vectors(site, asker, samples), *beside_vectors(site), *posted_vectors(site)]
+        everywhere = [*vectors, *beside]
+        sendings = ((LINES, vectors), (ESCAPES, each_name(vectors)), (PERSON, everywhere), (ADDRESS, beside))
+        for text, ways in sendings:
             for vector in ways:
                 vector.send(text.replace("{mark}", mark(vector.name)))
         vectors[0].send(LONG.replace("{mark}", mark("a long argument")))
         for storing in storings(asker.client.list_tools()):
             for text in (LINES, ESCAPES, PLAIN):
-                with kept(
-                    check, asker, storing, text.replace("{mark}", mark(f"a text stored with {storing.tool}"))
-                ) as now:
-                    hidden["an API key that a client registered"] = str(now.arguments.get("api_key", ""))
-        raw = send_raw(site, LINES, mark)
+                marked = text.replace("{mark}", mark(f"a text stored with {storing.tool}"))
+                with kept(check, asker, storing, marked) as now:
+                    hidden.append(("an API key that a client registered", str(now.arguments.get("api_key", ""))))
+        raw = send_raw(site, LINES, mark) + send_raw(site, PERSON, mark)
         call, last = plainest(samples), markers.new()
         asker.call(call.name, call.arguments, {REQUEST_ID: last, "User-Agent": last})
     written = _wait_for(read, before, last)
@@ -95,25 +96,19 @@ def log(check: OpenCheck, site: Site) -> None:
         check.find("log-text", message, location=place, references=("CWE-532",), key=f"log-text {place}")
 
 
-def _secrets(site: Site) -> dict[str, str]:
+def _secrets(site: Site) -> Iterator[tuple[str, str]]:
     """What nobody may read in a log, by what it is."""
-    hidden = {
-        "the admin token": site.admin_token or "",
-        "a store's API key": site.upstream.api_key if site.upstream else "",
-    }
+    yield "the admin token", site.admin_token or ""
+    yield "a store's API key", site.upstream.api_key if site.upstream else ""
     for whose, tenant in (("the owner's", site.owner), ("the stranger's", site.stranger)):
-        hidden |= {f"{whose} key ({place})": text for place, text in enumerate(secrets_of(tenant) if tenant else ())}
-    return hidden
+        yield from ((f"{whose} key ({place})", text) for place, text in enumerate(secrets_of(tenant) if tenant else ()))
 
 
-def _judge_secrets(check: OpenCheck, text: str, hidden: Mapping[str, str]) -> None:
+def _judge_secrets(check: OpenCheck, text: str, hidden: Sequence[tuple[str, str]]) -> None:
     """Find each secret that stands in the log, from the server's start on."""
-    for what, secret in hidden.items():
-        if secret and secret in text:
-            message = f"{what} stands in the log: whoever reads it can use the key"
-            check.find(
-                "log-secret", message, location=what, references=("CWE-532", "CWE-312"), key=f"log-secret {what}"
-            )
+    for what in dict.fromkeys(what for what, secret in hidden if secret and secret in text):
+        message = f"{what} stands in the log: whoever reads it can use the key"
+        check.find("log-secret", message, location=what, references=("CWE-532", "CWE-312"), key=f"log-secret {what}")
 
 
 def told_texts(lines: Sequence[str], places: Mapping[str, str], markers: Markers) -> list[tuple[str, int]]:

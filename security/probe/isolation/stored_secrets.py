@@ -6,10 +6,11 @@ from typing import Any
 
 from harness.collector import OpenCheck
 from harness.errors import Inconclusive
-from security.probe.calls import Samples
-from security.probe.injection.asking import Asker, asking
+from security.probe.calls import Samples, sample_calls
+from security.probe.injection.asking import Asker
 from security.probe.injection.storing import Storing, kept, readings, storings
-from security.probe.isolation.neighbours import find_once
+from security.probe.isolation.asking import calling
+from security.probe.isolation.neighbours import Party, find_once, refuse_gaps
 from security.probe.isolation.secret_texts import is_named, told
 from security.probe.probe import Effect, probe
 from security.probe.site import Site
@@ -27,14 +28,18 @@ WHAT = "the secret that was stored"
 )
 def stored_secrets(check: OpenCheck, site: Site) -> None:
     """Store a made-up secret where a tool takes one, read all that can be read, and remove it again."""
-    with asking(site) as (asker, samples):
-        ways = list(_with_secrets(asker.client.list_tools()))
+    with calling(site, site.owner) as client:
+        ways = list(_with_secrets(client.list_tools()))
         if not ways:
             check.not_applicable("no tool says that it keeps a secret and only adds to the server's own data")
             return
+        asker, samples = Asker(client), sample_calls(site, client)
         taken = [_store_and_read(check, asker, samples, storing) for storing in ways]
-        if not any(taken) and not check.findings:
+        if check.findings:
+            return
+        if not any(taken):
             raise Inconclusive("no tool stored a secret: see the evidence")
+        refuse_gaps(check, Party(site.owner, client, samples))
 
 
 def _with_secrets(tools: list[dict[str, Any]]) -> Iterator[Storing]:
