@@ -66,8 +66,8 @@ def log(check: OpenCheck, site: Site) -> None:
     with asking(site) as (asker, samples):
         vectors = argument_vectors(asker, samples)
         beside = [*header_vectors(site, asker, samples), *beside_vectors(site), *posted_vectors(site)]
-        everywhere = [*vectors, *beside]
-        sendings = ((LINES, vectors), (ESCAPES, each_name(vectors)), (PERSON, everywhere), (ADDRESS, beside))
+        names = each_name(vectors)
+        sendings = ((LINES, vectors), (ESCAPES, names), (PERSON, [*names, *beside]), (ADDRESS, beside))
         for text, ways in sendings:
             for vector in ways:
                 vector.send(text.replace("{mark}", mark(vector.name)))

@@ -7,7 +7,7 @@ from harness.errors import Inconclusive
 from security.probe.calls import Samples, sample_calls
 from security.probe.isolation.answers import answers
 from security.probe.isolation.asking import Patient
-from security.probe.isolation.neighbours import Party, find_once, refuse_gaps, secrets_of
+from security.probe.isolation.neighbours import Party, refuse_gaps, secrets_of
 from security.probe.isolation.secret_texts import names_among, told
 from security.probe.messages import connect_in
 from security.probe.probe import probe
@@ -51,10 +51,15 @@ def _judge_all(check: OpenCheck, client: Client, samples: Samples, hidden: dict[
         check.examined += 1
         for what in told(answer.text, hidden):
             message = f"{answer.place} tells {what}: whoever reads the answer, or a copy of it, can use it"
-            find_once(check, f"secret-in-answer: {what}", message, answer.place, REFERENCES)
+            _find_once(check, "secret-in-answer", message, answer.place, what)
         for name in names_among(answer.values):
             message = f"{answer.place} gives {name}, unmasked: by its name that is a secret"
-            find_once(check, f"secret-by-name: {name}", message, answer.place, REFERENCES)
+            _find_once(check, "secret-by-name", message, answer.place, name)
+
+
+def _find_once(check: OpenCheck, rule: str, message: str, place: str, what: str) -> None:
+    if not any(each.message == message for each in check.findings):
+        check.find(rule, message, location=place, references=REFERENCES, key=f"{rule} {place} {what}")
 
 
 def _kept(site: Site) -> dict[str, str]:
