@@ -61,6 +61,10 @@ class LocalKeys:
         """See `Keys`."""
         self._command("key", "expire", "--in", "1s", _key_id(tenant))
 
+    def suspend(self, tenant: Tenant) -> None:
+        """See `Keys`."""
+        self._command("tenant", "suspend", "--reason", "probe", tenant.id)
+
     def _command(self, group: str, action: str, *arguments: str) -> dict[str, str]:
         output = run_server_command(group, action, "--json", *arguments, environment=self.environment, logs=self.logs)
         made: dict[str, str] = json.loads(output)

@@ -79,6 +79,9 @@ class Keys(Protocol):
     def expire(self, tenant: Tenant) -> None:
         """End the tenant's key in a second from now."""
 
+    def suspend(self, tenant: Tenant) -> None:
+        """Refuse the tenant, whatever key of it is shown."""
+
 
 @dataclass(frozen=True)
 class Upstream:

@@ -31,7 +31,7 @@ class Control:
         """What a command gives. Raises ValueError for one that is none.
 
         `tenant` makes one, with a stocked store of the name given, if any; `key` and `rotate` give a tenant's new key;
-        `revoke` and `expire` end a key, at once and in a second.
+        `revoke` and `expire` end a key, at once and in a second; `suspend` refuses all of a tenant's.
         """
         match command:
             case "tenant":
@@ -48,6 +48,8 @@ class Control:
                 self._keys.revoke(key)
             case "expire":
                 self._keys.expire(key, EXPIRY_SECONDS)
+            case "suspend":
+                self._keys.suspend(tenant)
             case _:
                 raise ValueError(f"there is no command {command}")
         return {}

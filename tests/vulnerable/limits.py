@@ -52,13 +52,16 @@ class Buckets:
 class WrongKeys:
     """Wrong keys, by the id that they name and by the address that they come from."""
 
-    def __init__(self, per_minute: float) -> None:
+    def __init__(self, per_minute: float, holes: OpenHoles) -> None:
+        self._holes = holes
         self._of_ids = Buckets(Rate(per_minute, per_minute))
         self._of_addresses = Buckets(Rate(per_minute * ADDRESS_FACTOR, per_minute * ADDRESS_FACTOR))
 
-    def count(self, key: str, address: str) -> float:
-        """Count one, and return the seconds until another may be tried; 0 where one may."""
-        return max(self._of_ids.take(key.partition(".")[0]), self._of_addresses.take(address))
+    def count(self, key: str, address: str, *, named: bool) -> float:
+        """Count one, and return the seconds until another may be tried; 0 where one may. `named`: by its id as well."""
+        by_id = self._of_ids.take(key.partition(".")[0]) if named else 0.0
+        by_address = 0.0 if self._holes.has("no-throttle-by-address") else self._of_addresses.take(address)
+        return max(by_id, by_address)
 
 
 class TenantLimit:

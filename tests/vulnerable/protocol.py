@@ -139,7 +139,9 @@ class Endpoint:
             return caller
         claimed = request.header("x-forwarded-for") if self._holes.has("throttle-by-claim") else None
         counted = claimed or key, claimed or request.peer
-        wait = 0.0 if self._holes.has("no-throttle") or not key else self._wrong_keys.count(*counted)
+        free = self._holes.has("no-throttle") or not key
+        named = not self._holes.has("throttle-known-ids") or self._keys.has(key)
+        wait = 0.0 if free else self._wrong_keys.count(*counted, named=named)
         if wait:
             self._locked.add(key.partition(".")[0])
             raise RpcError(-32001, "Too many wrong keys were tried", 429, wait=wait)

@@ -61,7 +61,13 @@ async def _serve(options: argparse.Namespace) -> None:
     limit = TenantLimit(Rate(options.per_minute, options.burst), holes)
     sessions = Sessions(holes, wanted=options.sessions)
     endpoint = Endpoint(
-        keys, WrongKeys(options.wrong_keys), limit, Tools(Desk(database, holes), holes), database, sessions, holes
+        keys,
+        WrongKeys(options.wrong_keys, holes),
+        limit,
+        Tools(Desk(database, holes), holes),
+        database,
+        sessions,
+        holes,
     )
     context = _context(options, holes)
     edge = Edge(endpoint, database, operator, holes, tls=context is not None)

@@ -38,9 +38,12 @@ class Door:
 
     def knock(self, authorization: bytes | None, headers: Mapping[str, str] | None = None) -> Told:
         """Knock once on a connection of its own, with this header value (None: without one), and further headers."""
+        return self.hear(authorization, headers)[0]
+
+    def hear(self, authorization: bytes | None, headers: Mapping[str, str] | None = None) -> tuple[Told, float]:
+        """The same, and for how many seconds it asks one to wait."""
         self.knocked += 1
-        told, _ = self._knock(authorization, "", headers)
-        return told
+        return self._knock(authorization, "", headers)
 
     def ask(self, authorization: bytes | None, query: str = "") -> Told:
         """Knock, and wait where told to. Raises Inconclusive where that would take too long, or the server is broken.

@@ -1,4 +1,4 @@
-"""A key that was revoked, rotated or has expired stops working, on connections that are open as well."""
+"""A key that was revoked or rotated, has expired, or is a suspended tenant's stops working, on open connections too."""
 
 import time
 from collections.abc import Callable
@@ -20,11 +20,11 @@ Made = TypeVar("Made")
 
 @probe(
     "authentication.withdrawn-key",
-    "Keys that were revoked, rotated or have expired let nobody in",
+    "Keys that were revoked or rotated, have expired, or are of a suspended tenant let nobody in",
     "A07:2025",
     "API2:2023",
     needs=(Need.KEY, Need.KEYS),
-    at_least=3,
+    at_least=4,
 )
 def withdrawn_key(check: OpenCheck, site: Site) -> None:
     """Use new keys, withdraw each in its way, and use them again: on a new connection, and on one that was open."""
@@ -36,7 +36,9 @@ def withdrawn_key(check: OpenCheck, site: Site) -> None:
     second = _withdraw(check, door, first, "rotated", lambda: keys.rotate(first))
     third = keys.new_key(second)
     _withdraw(check, door, third, "expired", lambda: keys.expire(third))
+    fourth = keys.new_key(second)
     _withdraw(check, door, second, "revoked", lambda: keys.revoke(second))
+    _withdraw(check, door, fourth, "suspended with its tenant", lambda: keys.suspend(fourth))
     still_open(door)
 
 

@@ -64,6 +64,10 @@ class ControlledKeys:
         """See `security.probe.site.Keys`."""
         self._obey("expire", key=str(tenant.key))
 
+    def suspend(self, tenant: Tenant) -> None:
+        """See `security.probe.site.Keys`."""
+        self._obey("suspend", tenant=tenant.id)
+
     def _obey(self, command: str, **arguments: str) -> dict[str, Any]:
         with socket.create_connection(("127.0.0.1", self.port), timeout=COMMAND_SECONDS) as connection:
             connection.sendall(json.dumps({"command": command, **arguments}).encode() + b"\n")
