@@ -85,16 +85,17 @@ class Keys:
         if parts is None:
             return None
         identity, secret = parts[1], parts[2]
-        rows = self._database.run("SELECT * FROM keys WHERE id = ?", identity)
-        if self._holes.has("slow-known-id") and rows:
+        # One row for every id: even to build it takes microseconds.
+        (row,) = self._database.run("SELECT keys.* FROM (SELECT 1) LEFT JOIN keys ON keys.id = ?", identity)
+        known = row["id"] is not None
+        if self._holes.has("slow-known-id") and known:
             hashlib.pbkdf2_hmac("sha256", secret.encode(), self._pepper, SLOW_ROUNDS)
-        if self._holes.has("skips-unknown-id") and not rows:
+        if self._holes.has("skips-unknown-id") and not known:
             return None
-        right = hmac.compare_digest(self._hash(secret), rows[0]["hash"] if rows else "0" * 64)
+        right = hmac.compare_digest(self._hash(secret), row["hash"] or "0" * 64)
         right |= self._passes(identity, secret)
-        if not rows or not right:
+        if not known or not right:
             return None
-        (row,) = rows
         ended = {
             "revoked-works": row["revoked"],
             "rotated-works": row["rotated"],

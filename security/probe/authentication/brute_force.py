@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from harness.collector import OpenCheck
 from harness.errors import Inconclusive
 from security.probe.authentication.door import Door, Told, bearer, guarded_door
-from security.probe.authentication.owner import Owner
+from security.probe.authentication.owner import ADVICE, Owner
 from security.probe.authentication.shapes import parts, shuffled
 from security.probe.probe import Effect, probe
 from security.probe.site import Need, Site
@@ -95,7 +95,7 @@ class _Trial:
 
         What should be otherwise is found.
         """
-        began, took = time.monotonic(), list[float]()
+        began, took, waited = time.monotonic(), list[float](), self.owner.waited
         slowed = ""
         while not slowed and len(took) < most and time.monotonic() - began < TRYING_SECONDS:
             sent = time.perf_counter()
@@ -111,6 +111,8 @@ class _Trial:
         if slowed:
             self.check.evidence.append(f"{slowed} after {len(took)} wrong keys{how} in {seconds:.1f} s")
             return len(took)
+        if self.owner.waited > waited:
+            raise Inconclusive(f"the owner's own limit was waited for, which slowed these attempts down: {ADVICE}")
         if len(took) < ENOUGH:
             raise Inconclusive(f"only {len(took)} wrong keys{how} could be tried in {TRYING_SECONDS:.0f} s")
         message = (

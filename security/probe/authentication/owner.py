@@ -1,6 +1,7 @@
 """The owner of the right key, who must be let in whatever others try; its tenant's own limit is no lockout."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from harness.collector import OpenCheck
@@ -26,6 +27,7 @@ class Owner:
     """How often at most; it was let in before, to open the door."""
     patience: float = PATIENCE_SECONDS
     waited: float = 0.0
+    sleep: Callable[[float], None] = time.sleep
 
     def enters(self, tries: int) -> bool:
         """Whether it is let in after so many wrong keys; that it is not is a finding: anybody can shut it out.
@@ -45,7 +47,7 @@ class Owner:
                 return self._is_shut_out(tries, told, refused)
             if self._lacks(seconds):
                 raise Inconclusive(f"the right key is asked to wait for {seconds:.0f} s, by whichever limit: {ADVICE}")
-            time.sleep(seconds)
+            self.sleep(seconds)
             self.patience -= seconds
             self.waited += seconds
             longest = max(longest, seconds)
