@@ -36,6 +36,7 @@ from security.probe.limits.batch import batch
 from security.probe.limits.clock_edges import clock_edges
 from security.probe.limits.connections import connections
 from security.probe.limits.eras import eras
+from security.probe.limits.invalid import invalid
 from security.probe.limits.keys import keys
 from security.probe.limits.methods import methods as limited_methods
 from security.probe.limits.neighbour import neighbour
@@ -87,6 +88,7 @@ PROBES: tuple[Probe, ...] = (
     pipelining,
     eras,
     limited_methods,
+    invalid,
     batch,
     keys,
     neighbour,

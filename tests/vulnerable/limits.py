@@ -37,13 +37,13 @@ class Buckets:
         """Empty buckets are full again."""
         self._buckets.clear()
 
-    def take(self, name: Any) -> float:
-        """Spend a token and return 0, or the seconds until there will be one."""
+    def take(self, name: Any, cost: int = 1) -> float:
+        """Spend a token and return 0, or the seconds until there will be one; with no cost it is not spent."""
         now, per_second = time.monotonic(), self._rate.per_minute / 60
         tokens, at = self._buckets.pop(name, (self._rate.burst, now))
         tokens = min(self._rate.burst, tokens + (now - at) * per_second)
         wait = 0.0 if tokens >= 1 else (1 - tokens) / per_second
-        self._buckets[name] = (tokens if wait else tokens - 1, now)
+        self._buckets[name] = (tokens if wait else tokens - cost, now)
         while len(self._buckets) > MOST_BUCKETS:
             self._buckets.popitem(last=False)
         return wait
@@ -77,8 +77,11 @@ class TenantLimit:
         """Give every tenant the whole allowance anew."""
         self._buckets.forget()
 
-    def take(self, caller: Caller, request: Request, version: str | None, place: int) -> float:
-        """Spend a token and return 0, or the seconds until there will be one. `place` is the message's in its array."""
+    def take(self, caller: Caller, request: Request, version: str | None, place: int, cost: int = 1) -> float:
+        """Spend a token and return 0, or the seconds until there will be one; with no cost it is not spent.
+
+        `place` is the message's in its array.
+        """
         has = self._holes.has
         free = (has("batch-costs-one") and place) or (has("limit-by-read") and not request.alone)
         if free or has("no-limit"):
@@ -92,4 +95,4 @@ class TenantLimit:
             "fixed-window": lambda: time.time() // WINDOW_SECONDS,
         }
         tenant = "anybody" if has("shared-bucket") else caller.tenant
-        return self._buckets.take((tenant, *(name() for hole, name in by.items() if has(hole))))
+        return self._buckets.take((tenant, *(name() for hole, name in by.items() if has(hole))), cost)

@@ -21,6 +21,7 @@ MODERN = "2026-07-28"
 LEGACY = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 BATCHED = {None, "2024-11-05", "2025-03-26"}
 MOST_IN_BATCH = 20
+METHODS = {"server/discover", "initialize", "ping", "tools/list", "tools/call"}
 META = "io.modelcontextprotocol/"
 SERVER = {"name": "vulnerable", "version": "1"}
 CAPABILITIES: dict[str, Any] = {"tools": {}}
@@ -173,13 +174,22 @@ class Endpoint:
         self._match(checked, asked)
         if identity is None:
             return None
-        free = item["method"] != "tools/call" and self._holes.has("limit-on-calls-alone")
-        if not free and (wait := self._limit.take(asked.caller, asked.request, asked.version, asked.place)):
+        cost = 0 if params.get("cursor") is not None and self._holes.has("refused-params-free") else 1
+        free = self._is_free(item["method"], params)
+        if not free and (wait := self._limit.take(asked.caller, asked.request, asked.version, asked.place, cost)):
             raise RpcError(-32003, "The rate limit is exceeded", 429, wait=wait)
         result = await self._result(item["method"], params, asked)
         if asked.modern:
             result |= {"resultType": "complete", "_meta": {f"{META}serverInfo": SERVER}}
         return {"jsonrpc": "2.0", "id": identity, "result": result}
+
+    def _is_free(self, method: str, params: dict[str, Any]) -> bool:
+        has = self._holes.has
+        if method != "tools/call":
+            return has("limit-on-calls-alone") or (has("unknown-method-free") and method not in METHODS)
+        if not self._tools.names(params.get("name")):
+            return has("unknown-tool-free")
+        return has("invalid-arguments-free") and not self._tools.takes(params["name"], params.get("arguments"))
 
     def _match(self, message: dict[str, Any], asked: Asked) -> None:
         """Headers must say what the body says, and name a version that is spoken. Raises RpcError."""

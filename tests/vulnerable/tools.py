@@ -103,6 +103,14 @@ class Tools:
         """Whether there is such a tool."""
         return isinstance(name, str) and name in self._by_name
 
+    def takes(self, name: str, arguments: object) -> bool:
+        """Whether the tool of this name takes these arguments."""
+        try:
+            _validate(self._by_name[name], arguments if isinstance(arguments, dict) else {}, bounded=True)
+        except ToolError:
+            return False
+        return True
+
     async def call(self, caller: Caller, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """What the tool answers. Raises ToolError."""
         tool = self._by_name[name]

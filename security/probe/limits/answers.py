@@ -9,6 +9,8 @@ from harness.client.transport import EVENT_STREAM, events, parse_json
 from security.probe.limits.bucket import Fate
 
 TOO_MANY_REQUESTS = 429
+INTERNAL_SERVER_ERROR = 500
+KEYLESS = {401, 403}
 LIMIT_WORDS = re.compile(r"rate.?limit|too many (requests|calls)", re.IGNORECASE)
 """How a limiter speaks where it does not answer 429: inside a JSON-RPC error, or a tool's."""
 
@@ -20,13 +22,29 @@ def fates(status: int, content_type: str, body: bytes) -> list[Fate]:
     """
     if status == TOO_MANY_REQUESTS:
         return [Fate.REFUSED]
+    return [_fate(answer) for answer in _answers(content_type, body)] or [Fate.OTHER]
+
+
+def fate_of_invalid(status: int, content_type: str, body: bytes) -> Fate:
+    """The fate of a call that is to be refused for what it is: SERVED where it got an answer of its own, error or not.
+
+    OTHER is what a proxy, a failure or a key that does not count may have answered.
+    """
+    fates_of_it = fates(status, content_type, body)
+    if Fate.OTHER not in fates_of_it:
+        return fates_of_it[0]
+    own = status < INTERNAL_SERVER_ERROR and status not in KEYLESS
+    erred = any("error" in answer or "result" in answer for answer in _answers(content_type, body))
+    return Fate.SERVED if own and erred else Fate.OTHER
+
+
+def _answers(content_type: str, body: bytes) -> list[dict[str, Any]]:
     try:
         messages = [parse_json(data) for data in _documents(content_type, body)]
     except ProtocolError:
-        return [Fate.OTHER]
+        return []
     messages = [each for message in messages for each in (message if isinstance(message, list) else [message])]
-    answers = [each for each in messages if isinstance(each, dict) and "method" not in each]
-    return [_fate(answer) for answer in answers] or [Fate.OTHER]
+    return [each for each in messages if isinstance(each, dict) and "method" not in each]
 
 
 def _documents(content_type: str, body: bytes) -> list[bytes]:

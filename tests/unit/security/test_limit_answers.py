@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from security.probe.limits.answers import fates
+from security.probe.limits.answers import fate_of_invalid, fates
 from security.probe.limits.bucket import Fate
 
 JSON = "application/json"
@@ -55,3 +55,23 @@ def test_an_event_stream_is_read_and_its_notifications_are_no_answers() -> None:
     told = {"jsonrpc": "2.0", "method": "notifications/message", "params": {}}
     body = b"".join(b"event: message\r\ndata: " + json.dumps(each).encode() + b"\r\n\r\n" for each in (told, RESULT))
     assert fates(200, "text/event-stream; charset=utf-8", body) == [Fate.SERVED]
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "fate"),
+    [
+        (200, RESULT, Fate.SERVED),
+        (200, tool_error("No store is active"), Fate.SERVED),
+        (404, error("Unknown method"), Fate.SERVED),
+        (200, error("Rate limit exceeded"), Fate.REFUSED),
+        (429, "slow down", Fate.REFUSED),
+        (401, error("Which key?"), Fate.OTHER),
+        (502, error("No server"), Fate.OTHER),
+        (400, {"detail": "What a proxy says"}, Fate.OTHER),
+        (0, "", Fate.OTHER),
+    ],
+)
+def test_an_invalid_call_counts_as_served_where_the_server_itself_answers_it(
+    status: int, message: object, fate: Fate
+) -> None:
+    assert fate_of_invalid(status, JSON, json.dumps(message).encode()) is fate

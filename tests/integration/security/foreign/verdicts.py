@@ -75,6 +75,7 @@ SHARED: Mapping[str, Verdict] = {
             "limits.pipelining",
             "limits.eras",
             "limits.methods",
+            "limits.invalid",
             "limits.batch",
             "limits.keys",
             "limits.neighbour",
