@@ -21,6 +21,7 @@ def eras(check: OpenCheck, site: Site) -> None:
         callers = list(_others(site, drained, stack))
         if not callers:
             check.not_applicable(f"it speaks one revision only, {drained.caller.version}")
+        drained.let_others_refill()
         for name, caller in callers:
             requests = [caller.request()] * TRIES
             drained.try_way(check, name, f"in {name}", functools.partial(in_turn, drained.line, requests))

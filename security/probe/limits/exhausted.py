@@ -23,6 +23,10 @@ IN_A_ROW = 8
 TRIES = 12
 """How many calls are sent in each way."""
 ROUNDS = 3
+REFILLED = 2.5
+"""For how many tokens is waited where one call is to be served, and there must be a token after it."""
+OWN_TOKENS = 4.0
+"""What a way that has an allowance of its own holds when it is tried: more than its calls get by refill."""
 FLOOD_SECONDS = 30.0
 EXCESS = 50
 """A limit that is passed by so many calls is none."""
@@ -36,6 +40,8 @@ class Exhausted:
     caller: Caller
     line: Line
     limit: RateLimit
+    apart: bool
+    """Whether the server was opened for this audit, so that no way was ever used up there."""
 
     def refused(self) -> Call:
         """A plain call that is refused now; what has been refilled is used up first. Raises Inconclusive."""
@@ -49,6 +55,21 @@ class Exhausted:
     def wait_for_tokens(self, count: float) -> None:
         """Wait until so many calls have been refilled."""
         time.sleep(count * 60 / self.limit.per_minute)
+
+    def let_others_refill(self) -> None:
+        """Wait until a way with an allowance of its own has something of it, also where that had been used up before.
+
+        Refused for that, it would look as if it had none.
+        """
+        if not self.apart:
+            self.wait_for_tokens(OWN_TOKENS)
+
+    def require_refill(self) -> None:
+        """Wait until there is a token, shown by one before it that is served. Raises Inconclusive."""
+        self.wait_for_tokens(REFILLED)
+        (call,) = self.plainly(1)
+        if call.fate is not Fate.SERVED:
+            raise Inconclusive(f"{REFILLED:g} calls were waited for, and none is served: see limits.allowance")
 
     def try_way(self, check: OpenCheck, key: str, way: str, send: Callable[[], Sequence[Call]]) -> bool:
         """Send calls in a way, told in words; find it where more is served than was refilled meanwhile.
@@ -68,7 +89,7 @@ class Exhausted:
                 check.examined += 1
                 check.find(
                     "bypass",
-                    f"a tenant whose allowance is used up is served when it calls {way}: {window}",
+                    f"a tenant whose allowance is used up goes on being answered when it calls {way}: {window}",
                     key=key,
                     references=THROTTLING,
                 )
@@ -111,7 +132,7 @@ def exhausted_there(
             raise Inconclusive("plain calls are served beyond the limit already: see limits.allowance")
         served = len(of(calls, Fate.SERVED))
         check.evidence.append(f"{caller.words}, taken to cost one token: {served} more used the allowance up")
-        yield Exhausted(caller, connections[0], limit)
+        yield Exhausted(caller, connections[0], limit, apart=small is not site)
 
 
 def use_up(caller: Caller, limit: RateLimit, lines: Sequence[Line]) -> list[Call]:

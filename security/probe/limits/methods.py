@@ -74,4 +74,6 @@ def _judge(check: OpenCheck, drained: Exhausted, what: str, asked: Caller) -> No
             raise Inconclusive(f"{what} was answered so slowly that all of it may have been within the limit")
         check.evidence.append(f"{what} is answered neither as a call nor as beyond the limit")
         return
+    elif len(of(calls, Fate.REFUSED)) == len(calls):
+        raise Inconclusive(f"{what} was never answered: whether it gives the allowance anew is not known")
     check.examined += 1

@@ -9,8 +9,6 @@ from security.probe.limits.sending import in_one_write
 from security.probe.site import Site
 
 PIPELINED = 24
-TOKENS = 2.0
-"""What is there when they arrive, so that a limiter that charges them as one lets them in."""
 
 
 @limit_probe("pipelining", "Requests pipelined in one write get no more than the allowance")
@@ -21,6 +19,7 @@ def pipelining(check: OpenCheck, site: Site) -> None:
 
 
 def _send(drained: Exhausted) -> list[Call]:
-    drained.wait_for_tokens(TOKENS)
+    # There is a token when they arrive, so that a limiter that charges them as one lets them in.
+    drained.require_refill()
     with Line(drained.caller.site) as line:
         return in_one_write(line, [drained.caller.request()] * PIPELINED)

@@ -30,6 +30,7 @@ ADDRESSES: Mapping[str, str] = {
 def spoofed_address(check: OpenCheck, site: Site) -> None:
     """With nothing left, call with another made-up address or host each time."""
     with exhausted(site, check) as drained:
+        drained.let_others_refill()
         for name, value in ADDRESSES.items():
             header = name.partition(",")[0]
             each = [{header: value.format(address=f"203.0.113.{n}", number=n)} for n in range(10, 10 + TRIES)]

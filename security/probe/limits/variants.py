@@ -27,6 +27,7 @@ METHODS = ("PUT", "PATCH", "post", "Post")
 def variants(check: OpenCheck, site: Site) -> None:
     """With nothing left, send the call spelt differently each time, in those spellings that are served at all."""
     with exhausted(site, check) as drained:
+        drained.let_others_refill()
         served = _served(site) if site is not drained.caller.site else None
         for way, spell in _ways():
             numbers = list(range(TRIES)) if served is None else served[way]
