@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from harness.errors import Inconclusive
+from security.probe.limits.allowance import LONGEST_REST_SECONDS, rest
 from security.probe.limits.bucket import Call, Fate, overdraft, shortfall
 from security.probe.site import RateLimit
 
@@ -130,3 +131,21 @@ def test_slow_answers_stretch_the_window_in_which_calls_may_have_been_decided() 
     slow = [Call(0, 0.01, Fate.REFUSED), *(Call(0.02, 0.5, Fate.SERVED) for _ in range(3))]
     assert overdraft(quick, LIMIT) is not None
     assert overdraft(slow, LIMIT) is None
+
+
+@pytest.mark.parametrize(
+    ("burst", "new", "apart", "refilled", "full"),
+    [
+        (60, False, False, 75, True),
+        (1000, False, False, 20, False),
+        (1000, True, False, 20, True),
+        (1000, True, True, 1, True),
+    ],
+)
+def test_a_bucket_rests_until_it_is_full_or_what_the_audit_took_is_there_again(
+    *, burst: int, new: bool, apart: bool, refilled: int, full: bool
+) -> None:
+    seconds, known = rest(RateLimit(per_minute=300, burst=burst), new=new, apart=apart)
+    assert seconds * 5 == pytest.approx(refilled)
+    assert known is full
+    assert seconds <= LONGEST_REST_SECONDS
