@@ -39,6 +39,7 @@ def allowance(check: OpenCheck, site: Site) -> None:
         with calling(site, small, fresh or small.owner) as learned, opened(small, LINES) as lines:
             caller = usable(learned, lines[0])
             pause, full = rest(limit, new=fresh is not None, apart=small is not site)
+            lines[0].close()  # a server ends connections that nobody uses
             time.sleep(pause)
             calls = use_up(caller, limit, lines)
             seconds = min(REFILLS * 60 / limit.per_minute, LONGEST_SECONDS)

@@ -27,6 +27,8 @@ REFILLED = 2.5
 """For how many tokens is waited where one call is to be served, and there must be a token after it."""
 OWN_TOKENS = 4.0
 """What a way that has an allowance of its own holds when it is tried: more than its calls get by refill."""
+IDLE_SECONDS = 1.0
+"""A connection that is not used for longer may be ended by the server."""
 FLOOD_SECONDS = 30.0
 EXCESS = 50
 """A limit that is passed by so many calls is none."""
@@ -54,7 +56,10 @@ class Exhausted:
 
     def wait_for_tokens(self, count: float) -> None:
         """Wait until so many calls have been refilled."""
-        time.sleep(count * 60 / self.limit.per_minute)
+        seconds = count * 60 / self.limit.per_minute
+        if seconds > IDLE_SECONDS:
+            self.line.close()
+        time.sleep(seconds)
 
     def let_others_refill(self) -> None:
         """Wait until a way with an allowance of its own has something of it, also where that had been used up before.
