@@ -79,7 +79,7 @@ class Dispatcher:
         """The result of a request, within the caller's rate limit. Raises ProtocolError."""
         surface = self._surface
         if method not in surface.self_limited:
-            _within_limit(surface, exchange.caller)
+            within_limit(surface, exchange.caller)
         result = _built_in(surface, exchange, method, params)
         if result is None:
             handler = surface.methods.get(method)
@@ -134,7 +134,8 @@ def _built_in(surface: Surface, exchange: Exchange, method: str, params: dict[st
     return {} if method == "ping" else None
 
 
-def _within_limit(surface: Surface, caller: Caller) -> None:
+def within_limit(surface: Surface, caller: Caller) -> None:
+    """Spend a token of the caller's. Raises ProtocolError where there is none."""
     wait = surface.take(caller)
     if wait > 0:
         seconds = retry_after(wait)

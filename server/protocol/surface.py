@@ -9,6 +9,7 @@ from mcp_types import INVALID_PARAMS
 
 from server import __version__
 from server.limits import TenantLimiter
+from server.protocol.dispatch import within_limit
 from server.protocol.exchange import Exchange, Handler, Surface
 from server.protocol.legible import legible
 from server.protocol.messages import ProtocolError
@@ -36,6 +37,8 @@ def production_surface(registry: Registry, limiter: TenantLimiter) -> Surface:
 
     async def call_tool(exchange: Exchange, params: dict[str, Any]) -> dict[str, Any]:
         name, arguments = params.get("name"), params.get("arguments")
+        if not isinstance(name, str) or not (arguments is None or isinstance(arguments, dict)):
+            within_limit(surface, exchange.caller)  # no tool is charged for it
         if not isinstance(name, str):
             raise ProtocolError(INVALID_PARAMS, "params.name must be a text")
         if arguments is not None and not isinstance(arguments, dict):
@@ -53,7 +56,7 @@ def production_surface(registry: Registry, limiter: TenantLimiter) -> Surface:
         }
 
     known = frozenset(tool.name for tool in registry.tools)
-    return Surface(
+    surface = Surface(
         name=NAME,
         version=__version__,
         instructions=INSTRUCTIONS,
@@ -70,6 +73,7 @@ def production_surface(registry: Registry, limiter: TenantLimiter) -> Surface:
         take=lambda caller: limiter.take(caller.tenant_id, 1),
         self_limited=frozenset({"tools/call"}),
     )
+    return surface
 
 
 def _empty(member: str) -> Handler:

@@ -77,6 +77,7 @@ _TABLE = (
     ("initialize-refills", "limits.methods", "Who begins anew has the whole allowance again"),
     ("invalid-arguments-free", "limits.invalid", "A call whose arguments are refused costs nothing"),
     ("unknown-tool-free", "limits.invalid", "A call of a tool that there is not costs nothing"),
+    ("nameless-free", "limits.invalid", "A call that names no tool costs nothing"),
     ("unknown-method-free", "limits.invalid", "A request of a method that there is not costs nothing"),
     ("refused-params-free", "limits.invalid", "A request whose parameters are refused has its token back"),
     ("batch-costs-one", "limits.batch", "An array of messages counts as one"),

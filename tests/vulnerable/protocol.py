@@ -187,6 +187,8 @@ class Endpoint:
         has = self._holes.has
         if method != "tools/call":
             return has("limit-on-calls-alone") or (has("unknown-method-free") and method not in METHODS)
+        if params.get("name") is None:
+            return has("nameless-free")
         if not self._tools.names(params.get("name")):
             return has("unknown-tool-free")
         return has("invalid-arguments-free") and not self._tools.takes(params["name"], params.get("arguments"))

@@ -55,6 +55,7 @@ def _ways(caller: Caller, picky: str | None) -> Iterator[tuple[str, Caller]]:
         yield "without the arguments that a tool requires", replace(caller, method="tools/call", params=params)
     params = {"name": NOWHERE, "arguments": {}}
     yield "with the name of no tool", replace(caller, method="tools/call", params=params)
+    yield "without the name of a tool", replace(caller, method="tools/call", params={"arguments": {}})
     yield "with the name of no method", replace(caller, method=f"{NOWHERE}/list", params=None)
     yield "for a page of tools that was never told of", replace(caller, method=LIST, params={"cursor": NOWHERE})
 

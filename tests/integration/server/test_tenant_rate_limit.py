@@ -97,3 +97,15 @@ def test_the_audit_and_the_metrics_count_exactly_the_calls_that_were_made(bench:
         ("stores_list", "success", None, 40, 40),
         ("stores_resolve", "error", "STORE_NOT_FOUND", 1, 1),
     ]
+
+
+@pytest.mark.parametrize("params", [{}, {"name": 7}, {"name": "stores_list", "arguments": []}])
+def test_a_call_that_no_tool_could_be_charged_for_costs_a_token(limited: Bench, params: dict[str, Any]) -> None:
+    with limited.connect(limited.new_tenant(), ERAS[0]) as client:  # initialize: 1 token
+        codes = Counter[int]()
+        for _ in range(20):
+            with pytest.raises(RpcError) as refused:
+                client.request("tools/call", params)
+            codes[refused.value.code] += 1
+    assert codes[-32003] >= 7
+    assert codes[-32602] >= 11
