@@ -2,15 +2,12 @@
 
 import os
 import stat
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import Inconclusive
-from harness.process import child_environment
+from security.scan.git import Git, git_environment
 
-GIT_SECONDS = 60
 _GITLINK = b"160000"
 
 
@@ -28,8 +25,9 @@ def list_files(repository: Path, environ: Mapping[str, str]) -> Listing:
     What is no file at all (a link, a pipe, something deleted) holds nothing to examine. A submodule, or a name that no
     record can hold, is left out with its reason. Raises Inconclusive where nothing can be told.
     """
-    known = _git(repository, environ, "ls-files", "-z", "--stage")
-    others = _git(repository, environ, "ls-files", "-z", "--others", "--exclude-standard")
+    git = Git(repository, git_environment(environ))
+    known = git.read("ls-files", "-z", "--stage")
+    others = git.read("ls-files", "-z", "--others", "--exclude-standard")
     files: set[str] = set()
     left_out: set[str] = set()
     for entry in known.split(b"\0"):
@@ -43,11 +41,6 @@ def list_files(repository: Path, environ: Mapping[str, str]) -> Listing:
         if name:
             _add(repository, name, files, left_out)
     return Listing(tuple(sorted(files)), tuple(sorted(left_out)))
-
-
-def git_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a git that looks at the repository it is given, whatever GIT_DIR or configuration say."""
-    return child_environment({"GIT_CONFIG_NOSYSTEM": "1", "GIT_NO_REPLACE_OBJECTS": "1", "LC_ALL": "C"}, environ)
 
 
 def _add(repository: Path, name: bytes, files: set[str], left_out: set[str]) -> None:
@@ -69,19 +62,3 @@ def _add(repository: Path, name: bytes, files: set[str], left_out: set[str]) -> 
 
 def _shown(name: bytes) -> str:
     return name.decode(errors="backslashreplace")
-
-
-def _git(repository: Path, environ: Mapping[str, str], *arguments: str) -> bytes:
-    # Whatever its files do, git says in time what there is, or nothing at all.
-    command = ["git", "-C", str(repository), *arguments]
-    try:
-        return subprocess.run(
-            command, check=True, capture_output=True, env=git_environment(environ), timeout=GIT_SECONDS
-        ).stdout
-    except FileNotFoundError as error:
-        raise Inconclusive("git is not installed: the repository's files cannot be listed") from error
-    except subprocess.TimeoutExpired as error:
-        raise Inconclusive(f"git did not list the files of {repository.name} within {GIT_SECONDS} s") from error
-    except subprocess.CalledProcessError as error:
-        said = error.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
-        raise Inconclusive(f"git cannot list the files of {repository.name}: {said[-1]}") from error

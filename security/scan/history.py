@@ -6,17 +6,14 @@ removed again, in commits of a scratch repository that borrows the objects of th
 """
 
 import shutil
-import subprocess
-from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import Inconclusive
 from harness.verdict import Severity
 from security.findings import Found
 from security.scan.detect_secrets import KEY_TYPE, new_key
-from security.scan.files import git_environment
+from security.scan.git import Git, git_environment
 from security.scan.scanner import (
     ENVIRONMENT,
     Judgement,
@@ -35,7 +32,6 @@ LARGEST = 64_000_000
 MESSAGE, NAME = "(its message)", "(a file's name)"
 """What `history_search` has for a path, where a token is in neither."""
 PLANTED = "planted.txt"
-GIT_SECONDS = 60
 AT_HOME = ("refs/heads/*", "refs/stash")
 """What has not left this clone, and need not ever: other branches than the one in the work tree.
 
@@ -112,35 +108,6 @@ class History:
             if beyond == "0"
             else (f"not searched: {beyond} commits that only other branches of this clone, or its stash, lead to",),
         )
-
-
-@dataclass(frozen=True)
-class Git:
-    """git, for a repository. Raises Inconclusive with its last words where it fails."""
-
-    repository: Path
-    environment: Mapping[str, str]
-
-    def __call__(self, *arguments: str, given: str = "") -> str:
-        """What it prints, without white space at the end."""
-        command = ["git", "-C", str(self.repository), *arguments]
-        try:
-            done = subprocess.run(
-                command,
-                check=True,
-                capture_output=True,
-                input=given.encode(),
-                env=dict(self.environment),
-                timeout=GIT_SECONDS,
-            )
-        except FileNotFoundError as error:
-            raise Inconclusive("git is not installed: the history cannot be read") from error
-        except subprocess.TimeoutExpired as error:
-            raise Inconclusive(f"git {arguments[0]} did not finish within {GIT_SECONDS} s") from error
-        except subprocess.CalledProcessError as error:
-            said = error.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
-            raise Inconclusive(f"git {arguments[0]} failed: {said[-1]}") from error
-        return done.stdout.decode(errors="replace").strip()
 
 
 def plant(git: Git, directory: Path, tips: list[str]) -> Planted:

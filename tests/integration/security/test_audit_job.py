@@ -192,7 +192,7 @@ def test_without_any_scanner_nothing_passes(audit: Audit, repository: Path, tmp_
 def test_files_that_git_cannot_list_are_inconclusive(audit: Audit, repository: Path) -> None:
     (repository / ".git" / "HEAD").write_text("nonsense")
     assert audit() == 3
-    assert "git cannot list the files" in checks(repository)["run"]["reason"]
+    assert "git ls-files failed in" in checks(repository)["run"]["reason"]
 
 
 def test_a_submodule_is_not_passed_over_in_silence(

@@ -77,7 +77,7 @@ def test_variables_of_a_hook_do_not_lead_elsewhere(repository: Path, tmp_path: P
 
 def test_without_a_repository_or_without_git_it_is_inconclusive(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
-    with pytest.raises(Inconclusive, match="git cannot list the files of folder: fatal: not a git repository"):
+    with pytest.raises(Inconclusive, match="git ls-files failed in folder: fatal: not a git repository"):
         list_files(tmp_path / "folder", {**os.environ, "GIT_CEILING_DIRECTORIES": str(tmp_path)})
     with pytest.raises(Inconclusive, match="git is not installed"):
         list_files(tmp_path / "folder", {"PATH": str(tmp_path)})
