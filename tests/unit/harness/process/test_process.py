@@ -82,7 +82,6 @@ def test_a_child_that_ignores_sigterm_is_killed_with_its_whole_group(tmp_path: P
     wait_until(lambda: not is_alive(grandchild))
 
 
-@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc")
 def test_what_a_child_started_in_another_session_ends_with_it(tmp_path: Path) -> None:
     """As a daemon does: its parent has ended already, and it is of no group that could be known."""
     daemon = f"""{sys.executable} -c '
