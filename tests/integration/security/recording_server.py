@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.integration.background import served
+
 READING = {
     "name": "notes_read",
     "description": "Read the notes.",
@@ -130,11 +132,5 @@ class Handler(BaseHTTPRequestHandler):
 def recording() -> Iterator[Recorder]:
     """Serve until the end of the block."""
     recorder = Recorder()
-    with Server(recorder) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield recorder
-        finally:
-            server.shutdown()
-            thread.join()
+    with Server(recorder) as server, served(server):
+        yield recorder

@@ -3,13 +3,14 @@
 import contextlib
 import json
 import re
-import threading
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.integration.background import served
 
 TOKEN = "sntryu_made-up-for-tests"
 ROOT = "/api/0/projects/shop/quartermaster/rules/"
@@ -148,13 +149,8 @@ class _Handler(BaseHTTPRequestHandler):
 def sentry() -> Iterator[Stub]:
     """Yield the stub, listening."""
     handler = type("Handler", (_Handler,), {})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as served:
-        stub = Stub(f"http://127.0.0.1:{served.server_address[1]}")
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        stub = Stub(f"http://127.0.0.1:{server.server_address[1]}")
         handler.stub = stub  # type: ignore[attr-defined]
-        thread = threading.Thread(target=served.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
+        with served(server):
             yield stub
-        finally:
-            served.shutdown()
-            thread.join()

@@ -11,6 +11,8 @@ from typing import Any
 
 from sentry_sdk.envelope import Envelope
 
+from tests.integration.background import served
+
 PATIENCE_SECONDS = 15.0
 SLOW_SECONDS = 0.3
 TROUBLES = ("hangs", "refuses", "slow", "429", "500")
@@ -95,18 +97,15 @@ class _Server(ThreadingHTTPServer):
 def receiving(trouble: str = "") -> Iterator[Receiver]:
     """Yield a receiver on a port of its own; one that refuses does not listen there."""
     handler = type("Handler", (_Handler,), {})
-    with _Server(("127.0.0.1", 0), handler) as served:
-        receiver = Receiver(served.server_address[1], trouble)
+    with _Server(("127.0.0.1", 0), handler) as server:
+        receiver = Receiver(server.server_address[1], trouble)
         handler.receiver = receiver  # type: ignore[attr-defined]
         if trouble == "refuses":
-            served.server_close()
+            server.server_close()
             yield receiver
             return
-        thread = threading.Thread(target=served.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield receiver
-        finally:
-            receiver.released.set()
-            served.shutdown()
-            thread.join()
+        with served(server):
+            try:
+                yield receiver
+            finally:
+                receiver.released.set()

@@ -1,9 +1,9 @@
 import contextlib
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.integration.background import served
 from tests.integration.server.bench import Account, Bench, Shop, fail, succeed
 
 
@@ -38,14 +38,8 @@ def upstream_that_records(elsewhere: str | None = None) -> Iterator[tuple[str, S
     """An address, and the path and headers of every request that came to it."""
     seen: Seen = []
     handler = type("Handler", (_Recorder,), {"seen": seen, "elsewhere": elsewhere})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as served:
-        thread = threading.Thread(target=served.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{served.server_address[1]}", seen
-        finally:
-            served.shutdown()
-            thread.join()
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server, served(server):
+        yield f"http://127.0.0.1:{server.server_address[1]}", seen
 
 
 def two_shops(bench: Bench) -> list[Shop]:

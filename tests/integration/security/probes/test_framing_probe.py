@@ -3,7 +3,6 @@
 import contextlib
 import re
 import socketserver
-import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -14,6 +13,7 @@ from harness.record import Target
 from security.probe.protocol.framing import framing
 from security.probe.protocol.shapes import SHAPES
 from security.probe.site import Site, Tenant
+from tests.integration.background import served
 
 BEGINNING = re.compile(rb"(?:POST|GET) /\S* HTTP/1\.1\r\n")
 GOOD = re.compile(rb"json\r\nContent-Length: 0\r\n\r\nGET ")
@@ -56,14 +56,8 @@ def serving(answer: Answer) -> Iterator[Site]:
     class Server(socketserver.ThreadingTCPServer):
         daemon_threads = True
 
-    with Server(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield Site(Target(name="toy", url=f"http://127.0.0.1:{server.server_address[1]}/mcp"), Tenant(None))
-        finally:
-            server.shutdown()
-            thread.join()
+    with Server(("127.0.0.1", 0), Handler) as server, served(server):
+        yield Site(Target(name="toy", url=f"http://127.0.0.1:{server.server_address[1]}/mcp"), Tenant(None))
 
 
 def found(answer: Answer) -> dict[str, int]:

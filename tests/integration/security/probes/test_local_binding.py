@@ -1,7 +1,6 @@
 """A server is known again at another address; another server there, or no other address, is no finding."""
 
 import contextlib
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -14,6 +13,7 @@ from harness.record import Target
 from harness.verdict import CheckStatus
 from security.probe.configuration import local_binding
 from security.probe.site import Site, Tenant
+from tests.integration.background import served
 
 HERE, OTHER = "127.0.0.1", "127.0.0.2"
 Ask = Callable[..., OpenCheck]
@@ -50,14 +50,8 @@ class Silent(Refusing):
 
 @contextlib.contextmanager
 def listening(address: str, port: int, handler: type[Refusing]) -> Iterator[int]:
-    with ThreadingHTTPServer((address, port), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield server.server_port
-        finally:
-            server.shutdown()
-            thread.join()
+    with ThreadingHTTPServer((address, port), handler) as server, served(server):
+        yield server.server_port
 
 
 @pytest.fixture

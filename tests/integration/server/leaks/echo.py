@@ -1,12 +1,13 @@
 """An OrderDesk that repeats all that it was told, whatever it answers: path, headers with the API key, and body."""
 
 import contextlib
-import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
+
+from tests.integration.background import served
 
 PASSED_ON = ("orderdesk-store-id", "orderdesk-api-key", "content-type", "x-http-method-override")
 
@@ -81,13 +82,8 @@ def echoing(api_url: str) -> Iterator[Echo]:
     echo = Echo(api_url)
     with httpx.Client(trust_env=False, timeout=15) as sandbox:
         handler = type("Handler", (_Handler,), {"echo": echo, "sandbox": sandbox})
-        with ThreadingHTTPServer(("127.0.0.1", 0), handler) as served:
-            served.daemon_threads = True
-            echo.base_url = f"http://127.0.0.1:{served.server_address[1]}"
-            thread = threading.Thread(target=served.serve_forever, kwargs={"poll_interval": 0.02})
-            thread.start()
-            try:
+        with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+            server.daemon_threads = True
+            echo.base_url = f"http://127.0.0.1:{server.server_address[1]}"
+            with served(server):
                 yield echo
-            finally:
-                served.shutdown()
-                thread.join()
