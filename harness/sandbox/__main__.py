@@ -16,7 +16,7 @@ from harness.sandbox.serving import serve
 from harness.sandbox.store import Store
 
 MOST_ORDERS = 1_000_000
-MOST_STORES = 50
+MOST_STORES = 5_000
 
 
 class _OneLineParser(argparse.ArgumentParser):
@@ -49,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     by_id = {store.id: store for store in stores}
     if len(by_id) < len(stores):
         _refuse(f"--store-id {options.store_id} is the id of another store")
+    stores[0].open()  # often the only one, and large: nobody who was told where to ask waits for it
     gateway = Gateway(by_id, Journal(options.journal_limit), clock)
     serve(Application(gateway), listener, lambda: _announce(listener, stores))
 

@@ -31,7 +31,6 @@ def upstream(_sandbox: Upstream) -> Iterator[Upstream]:
     """The sandbox; whatever a test breaks there is mended when it ends."""
     yield _sandbox
     _sandbox.control.clear_faults()
-    _sandbox.control.bucket(enabled=False)
 
 
 @pytest.fixture(scope="session")

@@ -97,9 +97,11 @@ def test_with_the_upstream_s_rate_limit_on_no_write_is_lost_and_no_client_starve
     bench = start(RATE_LIMIT_RPM="10000000", HTTP_TIMEOUT_SECONDS="5", CALL_DEADLINE_SECONDS="30")
     shop, control = bench.open_shop(), bench.upstream.control
     control.bucket(enabled=True)
-    since, told = control.last_sequence(), Told()
-    asyncio.run(crowd_of(bench, shop, PATIENT).write(told, acknowledgements=PATIENT, each=1))
-    control.bucket(enabled=False)
+    try:
+        since, told = control.last_sequence(), Told()
+        asyncio.run(crowd_of(bench, shop, PATIENT).write(told, acknowledgements=PATIENT, each=1))
+    finally:
+        control.bucket(enabled=False)
     verify(told, journal_of(control, since, shop))
     refused = [entry for entry in control.journal(since) if entry["status"] == 429]
     assert len(refused) <= len(told), "the server keeps to OrderDesk's limit by itself"

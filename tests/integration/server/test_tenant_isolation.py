@@ -44,7 +44,7 @@ def _order(owner: Shop) -> str:
 
 
 def _product(owner: Shop) -> str:
-    # One from the middle: stores are handed out again, and other tests delete the first of their lists.
+    # Any of the hundred that every store has.
     return str(int(owner.account.order_ids[0]) // 10_000_000 * 10_000_000 + 57)
 
 

@@ -1,4 +1,3 @@
-import contextlib
 import itertools
 import time
 from collections.abc import Callable, Iterator
@@ -25,28 +24,10 @@ def era() -> str:
     return ERAS[-1]
 
 
-@contextlib.contextmanager
-def left_as_it_was(upstream: Upstream, account: Account) -> Iterator[None]:
-    """Products that come to a store meanwhile are deleted in the end: other tests count them."""
-    before = {str(product["id"]) for product in products_of(upstream, account)}
-    yield
-    upstream.control.clear_faults()
-    for product in products_of(upstream, account):
-        if str(product["id"]) not in before:
-            upstream.request(account, "DELETE", f"/inventory-items/{product['id']}")
-
-
 def products_of(upstream: Upstream, account: Account) -> list[dict[str, Any]]:
     """Every product of a store as the sandbox holds them."""
     products: list[dict[str, Any]] = upstream.request(account, "GET", "/inventory-items?limit=500")["inventory_items"]
     return products
-
-
-@pytest.fixture
-def shop(bench: Bench) -> Iterator[Shop]:
-    shop = bench.open_shop()
-    with left_as_it_was(bench.upstream, shop.account):
-        yield shop
 
 
 @pytest.fixture
@@ -411,12 +392,6 @@ def test_an_adjustment_that_changes_nothing_writes_nothing(
 def test_adjustments_of_ten_clients_at_the_same_time_add_up_exactly(foreign: int, start: StartBench) -> None:
     bench = start(CALL_DEADLINE_SECONDS="40")
     shop = bench.open_shop()
-    with left_as_it_was(bench.upstream, shop.account):
-        adjust_together(bench, shop, foreign)
-
-
-def adjust_together(bench: Bench, shop: Shop, foreign: int) -> None:
-    """Ten clients adjust a product's stock, and another integration adds `foreign` to it while the first one does."""
     body = {"name": "Oak Tray", "code": next(CODES), "stock": 20}
     product = bench.upstream.request(shop.account, "POST", "/inventory-items", body)["inventory_item"]
     bench.upstream.control.set_faults(Latency(milliseconds=600, count=2, match=only(shop, "GET")))

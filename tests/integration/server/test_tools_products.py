@@ -5,7 +5,6 @@ from tests.integration.server.bench import Bench, Shop, fail, succeed
 
 
 def test_pages_follow_each_other_without_gap_or_overlap(bench: Bench, shop: Shop, client: Client) -> None:
-    # About a hundred: other tests may have created some.
     listed = bench.upstream.request(shop.account, "GET", "/inventory-items?limit=500")["inventory_items"]
     limit = len(listed) * 2 // 5
     pages = [succeed(client, "products_list", {"limit": limit, "offset": place * limit}) for place in range(3)]
