@@ -10,12 +10,11 @@ in their file of WORK_TREE are counted alone.
 
 import hashlib
 import importlib.util
-import inspect
 import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,17 +37,17 @@ Line = tuple[str, str, str]
 """A commit, a path or MESSAGE, and a line that it added there."""
 
 
-def detectors() -> dict[str, list[re.Pattern[str]]]:
+def detectors() -> dict[str, Sequence[re.Pattern[str]]]:
     """The patterns of each kind of token: detect-secrets' own and those of this project."""
     spec = importlib.util.spec_from_file_location("secret_shapes", SHAPES)
     assert spec is not None
     assert spec.loader is not None
     shapes = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(shapes)
-    known: list[Any] = [*get_mapping_from_secret_type_to_class().values(), *vars(shapes).values()]
-    by_shape: list[Any] = [each for each in known if inspect.isclass(each) and issubclass(each, RegexBasedDetector)]
-    by_shape.remove(RegexBasedDetector)
-    return {each.secret_type: list(each.denylist) for each in by_shape if each.secret_type not in NO_TOKENS}
+    known = get_mapping_from_secret_type_to_class().values()
+    by_shape: list[Any] = [each for each in known if issubclass(each, RegexBasedDetector)]
+    theirs = {each.secret_type: tuple(each.denylist) for each in by_shape if each.secret_type not in NO_TOKENS}
+    return {**theirs, **shapes.PATTERNS}
 
 
 def added_lines(log: Iterable[bytes]) -> Iterator[Line]:
@@ -91,7 +90,7 @@ def parts_of(text: str) -> Iterator[str]:
             yield run[0]
 
 
-def tokens_in(text: str, patterns: Mapping[str, list[re.Pattern[str]]]) -> Iterator[tuple[str, str]]:
+def tokens_in(text: str, patterns: Mapping[str, Sequence[re.Pattern[str]]]) -> Iterator[tuple[str, str]]:
     """The kind and the text of each token."""
     for kind, own in patterns.items():
         for pattern in own:
