@@ -16,6 +16,8 @@ from typing import IO, Any, cast
 from harness.errors import HarnessError
 
 POLL_SECONDS = 0.02
+NICENESS = 10
+"""Of a child that gives way: it gets a tenth of what others get, and all that they leave."""
 SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM})
 # What a child needs of the machine. Everything else of the operator's shell stays out: a DATABASE_URL meant for
 # another server must not reach a throw-away one. COVERAGE_* lets a measured test run follow its children.
@@ -104,6 +106,19 @@ class ChildProcess:
             return self._popen.wait(seconds)
         except subprocess.TimeoutExpired:
             raise self.failure(f"did not finish within {seconds:g} s") from None
+
+    def give_way(self) -> None:
+        """Let everybody else's processes have the cores first, where the system knows such a thing."""
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PGRP, self.pid, NICENESS)
+        # Linux may share the cores between sessions first, of which a child is one: niceness then counts only inside.
+        with contextlib.suppress(OSError):
+            Path(f"/proc/{self.pid}/autogroup").write_text(str(NICENESS), encoding="ascii")
+
+    def begin_to_stop(self) -> None:
+        """Send SIGTERM, for `stop` to find it on its way out."""
+        if not self._stopped and self._popen.poll() is None:
+            self._popen.terminate()
 
     def stop(self) -> int:
         """Return the exit code after SIGTERM, a bounded wait, and SIGKILL of whatever is left of its group.

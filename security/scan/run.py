@@ -141,6 +141,8 @@ def _start(prepared: _Prepared, scene: Scene, stack: ExitStack) -> _Scan:
     )
     # Not among the logs of the run: outputs repeat source lines, and with them what is secret.
     child = stack.enter_context(running(command, logs=prepared.scratch / "output"))
+    # A server that is probed meanwhile answers others, who wait; nobody waits for a single scanner.
+    child.give_way()
     return _Scan(prepared.scanner, task, child, time.monotonic())
 
 

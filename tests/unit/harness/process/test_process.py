@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.process import Command, ProcessError, child_environment, run, running
+from harness.process import NICENESS, Command, ProcessError, child_environment, run, running
 
 REPOSITORY = Path(__file__).resolve().parents[4]
 
@@ -108,6 +108,33 @@ def test_a_clean_end_on_sigterm_is_reported_as_it_was(tmp_path: Path) -> None:
         assert child.stop() == 7
 
 
+def test_a_child_that_gives_way_does_so_with_all_that_it_starts(tmp_path: Path) -> None:
+    script = """read go; sleep 60 & echo '{"event":"up","pid":'$!'}'; wait"""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with running(shell(f"exec < {pipe}; {script}"), logs=tmp_path) as child:
+        child.give_way()
+        pipe.write_text("go\n")
+        started = child.wait_for_event("up", seconds=10)["pid"]
+        assert {os.getpriority(os.PRIO_PROCESS, pid) for pid in (child.pid, started)} == {NICENESS}
+        # Where cores are shared between sessions first: of another session than ours.
+        group = Path(f"/proc/{started}/autogroup")
+        if os.geteuid() == 0 and group.exists():  # anybody else may say so ten times a second in all
+            assert group.read_text().endswith(f"nice {NICENESS}\n")
+            assert group.read_text() != Path("/proc/self/autogroup").read_text()
+
+
+def test_a_child_that_begins_to_stop_is_waited_for_later(tmp_path: Path) -> None:
+    script = """trap 'sleep 0.3; exit 3' TERM; echo '{"event":"up"}'; while :; do sleep 0.01; done"""
+    with running(shell(script), logs=tmp_path) as child:
+        child.wait_for_event("up", seconds=10)
+        child.begin_to_stop()
+        assert child.exit_code is None
+        assert child.wait(seconds=10) == 3
+        child.begin_to_stop()
+    assert child.exit_code == 3
+
+
 def test_an_error_in_the_body_stops_the_child_too(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), running(shell("sleep 60"), logs=tmp_path) as child:
         raise ZeroDivisionError
@@ -152,7 +179,7 @@ def test_a_child_inherits_the_machine_but_not_the_operators_settings() -> None:
 STARTER = """
 import os, pathlib, signal, sys, threading, time
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # ignored under nohup, and inherited
-from harness.process import Command, running
+from harness.process import NICENESS, Command, running
 script = "trap '' TERM; sleep 60 & echo $$ $! > pids.part; mv pids.part pids; wait; sleep 60"
 logs = pathlib.Path(sys.argv[1])
 def start():
