@@ -93,7 +93,6 @@ def run_audit(
                 logs = run.directory / "logs"
                 site = open_site(options.target, configuration, repository=repository, logs=logs, environ=environ)
                 live = stack.enter_context(probing(run, probes, options.only, site))
-                live.give_way()
             if chosen_scanners:
                 outcomes = scan_repository(
                     run, chosen_scanners, repository=repository, environ=environ, programs=programs

@@ -7,18 +7,17 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harness.background import in_background
 from harness.collector import Run
 from harness.config import LOCAL, TOKENS, Configuration, read_token
 from harness.errors import Inconclusive
-from security.background import in_background
 from security.lockfile import lockfile
 from security.probe.local import open_local
 from security.probe.probe import Probe
 from security.probe.remote import open_remote
-from security.probe.run import ask_alone, ask_together, ask_waiting
+from security.probe.run import ask_alone, ask_together, ask_waiting, limited_once
 from security.probe.site import Site
 
-OPENING_SECONDS = 10.0
 TARGET = "target"
 """The id of the check that there is a server to probe."""
 
@@ -58,13 +57,8 @@ class Probing:
     run: Run
     probes: Sequence[Probe]
     named: Sequence[str]
-    opening: "Future[Site]"
     asking: "Future[Asking | None]"
     """None where the target did not answer."""
-
-    def give_way(self) -> None:
-        """Wait for the target, for a while: the longest probe begins when it is open, and what else runs delays it."""
-        wait([self.opening], OPENING_SECONDS)
 
     def finish(self) -> None:
         """Wait for them, and ask those that need the machine for themselves."""
@@ -82,15 +76,18 @@ def probing(
     with ExitStack() as stack:
         opening = in_background(lambda: stack.enter_context(target))
         try:
-            asking = in_background(lambda: _begin(run, probes, named, opening))
-            yield Probing(run, probes, named, opening, asking)
+            asking = in_background(lambda: _begin(run, probes, named, opening, stack))
+            yield Probing(run, probes, named, asking)
         finally:
             wait([opening])  # what it started is on the stack by then
             if opening.exception() is None:
                 opening.result().over.set()
+                opening.result().begin_to_end()
 
 
-def _begin(run: Run, probes: Sequence[Probe], named: Sequence[str], opening: "Future[Site]") -> Asking | None:
+def _begin(
+    run: Run, probes: Sequence[Probe], named: Sequence[str], opening: "Future[Site]", stack: ExitStack
+) -> Asking | None:
     site = None
     with run.check(TARGET, "The target answers its owner, and can be probed") as check:
         opened = opening.result()
@@ -99,7 +96,7 @@ def _begin(run: Run, probes: Sequence[Probe], named: Sequence[str], opening: "Fu
             check.examined = len(list(client.list_tools()))
         check.evidence.append(f"{opened.url} offers {check.examined} tools")
         if check.examined:  # of a server without tools, hardly a question could be answered
-            site = opened
+            site = stack.enter_context(limited_once(opened))
     if site is None:
         for probe in probes:
             with run.check(probe.id, probe.title, severity=probe.severity, categories=probe.categories):

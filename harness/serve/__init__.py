@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NoReturn, TextIO
 
 from harness.client import Client, HttpStatusError, RpcError, connect
+from harness.config import LOCAL
 from harness.edge import write_out
 from harness.errors import UsageError
 from harness.process import ProcessError
@@ -81,7 +82,9 @@ def serve(options: Options, *, data: Path, environ: Mapping[str, str], stdout: T
             served = stack.enter_context(serving(environment=environment, logs=logs))
         url = f"{served.base_url}/mcp"
         if state.tenant_key is None or not _is_known(url, state.tenant_key):
-            state = state.model_copy(update={"tenant_key": create_tenant("local", environment=environment, logs=logs)})
+            state = state.model_copy(
+                update={"tenant_key": create_tenant(LOCAL, environment=environment, logs=logs).key}
+            )
             save_state(path, state)
         key = str(state.tenant_key)
         with connect(url, key) as client:

@@ -1,6 +1,6 @@
 """What a job is told of the server that it measures."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,11 +30,20 @@ class RunningTarget:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NewTenant:
+    """A tenant that was just made, and its only key."""
+
+    id: str
+    key: str = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
 class LocalTarget(RunningTarget):
     """A server of this checkout, started here with a sandbox for an upstream; gone when its context ends.
 
     `base_url` is where its health and metrics are, `ready_seconds` how long it took from start to readiness,
-    `environment` the server's whole environment, `new_tenant` makes a tenant and returns its key.
+    `environment` the server's whole environment, `tenants` those that have the sandbox's accounts, in their order (the
+    first one's key is `token`), `new_tenant` makes one without a store and returns its key.
     """
 
     base_url: str
@@ -44,4 +53,5 @@ class LocalTarget(RunningTarget):
     ready_seconds: float
     logs: Path
     environment: dict[str, str] = field(repr=False)
+    tenants: Sequence[NewTenant]
     new_tenant: Callable[[str], str] = field(repr=False)

@@ -14,6 +14,7 @@ import httpx
 from harness.connections import certificates
 from harness.process import ChildProcess, Command, ProcessError, child_environment, run, running
 from harness.repository import REPOSITORY
+from harness.targets.model import NewTenant
 
 COMMAND_SECONDS = 120.0
 READY_SECONDS = 60.0
@@ -52,15 +53,16 @@ def run_server_command(
     return run(_command(name, arguments, environment), logs=logs, seconds=seconds)
 
 
-def create_tenant(name: str, *, environment: Mapping[str, str], logs: Path) -> str:
-    """Return the key of a new tenant; its name gets a random ending, for a database holds each name once.
+def create_tenant(name: str, *, environment: Mapping[str, str], logs: Path) -> NewTenant:
+    """Return a new tenant; its name gets a random ending, for a database holds each name once.
 
     Raises ProcessError when the command fails or does not print a key.
     """
     unique = f"{name}-{secrets.token_hex(4)}"
     output = run_server_command("tenant", "create", unique, environment=environment, logs=logs)
     try:
-        return str(json.loads(output)["key"])
+        made = json.loads(output)
+        return NewTenant(id=str(made["tenant_id"]), key=str(made["key"]))
     except (ValueError, KeyError, TypeError):
         raise ProcessError("server tenant create printed no JSON with a key", exit_code=0) from None
 

@@ -12,7 +12,7 @@ from harness.client import Client
 from harness.errors import HarnessError
 from harness.record import Target
 from harness.sandbox.client import SandboxClient
-from harness.targets.local import register_store, start_local
+from harness.targets.local import start_local
 from harness.targets.model import LocalTarget
 from harness.targets.server import run_server_command, serving
 from security.probe.site import RateLimit, Site, Statement, Tenant, Upstream, Webhook
@@ -87,22 +87,23 @@ def open_local(*, logs: Path, environ: Mapping[str, str]) -> Iterator[Site]:
 
 
 def _site(target: LocalTarget, statements: Path) -> Site:
-    keys = LocalKeys(target.environment, target.logs)
-    stranger = keys.new_tenant()
+    owner, stranger = (
+        Tenant(tenant.key, account.store_id, tenant.id)
+        for tenant, account in zip(target.tenants, target.sandbox.accounts, strict=True)
+    )
     site = Site(
         target=target.target,
-        owner=Tenant(target.token, target.sandbox.accounts[0].store_id),
-        stranger=replace(stranger, store=target.sandbox.accounts[1].store_id),
+        owner=owner,
+        stranger=stranger,
         admin_token=target.admin_token,
-        keys=keys,
+        keys=LocalKeys(target.environment, target.logs),
         log=lambda: target.server.stderr.read_text("utf-8", errors="replace"),
         statements=lambda: _read_statements(statements),
         upstream=Upstream(target.sandbox.base_url, target.sandbox.api_key),
         webhook=Webhook(WEBHOOK, target.sandbox.accounts[0].store_id, target.sandbox.accounts[0].api_key),
-        limited=lambda: _limited(target, stranger),
+        limited=lambda: _limited(target, owner, stranger),
+        begin_to_end=target.server.begin_to_stop,
     )
-    with site.connect(stranger) as client:
-        register_store(client, target.sandbox.accounts[1])
     with site.connect() as client:
         _ship(client)
     return site
@@ -118,17 +119,15 @@ def _ship(client: Client) -> None:
 
 
 @contextlib.contextmanager
-def _limited(target: LocalTarget, stranger: Tenant) -> Iterator[Site]:
+def _limited(target: LocalTarget, owner: Tenant, stranger: Tenant) -> Iterator[Site]:
     """A second server on the same database, with a limit that is reached in seconds."""
     limits = {"RATE_LIMIT_RPM": str(LIMITED_RPM), "WRONG_KEYS_PER_MINUTE": str(WRONG_KEYS)}
     environment = {**target.environment, **limits}
-    # One that waits for a refill has a server, and so logs, of its own.
-    name = f"limited-server-{secrets.token_hex(2)}"
-    with serving(environment=environment, logs=target.logs, name=name) as served:
+    with serving(environment=environment, logs=target.logs, name="limited-server") as served:
         yield Site(
             target=Target(name=target.target.name, url=f"{served.base_url}/mcp"),
-            owner=Tenant(target.token, target.sandbox.store_id),
-            stranger=replace(stranger, store=target.sandbox.accounts[1].store_id),
+            owner=owner,
+            stranger=stranger,
             keys=LocalKeys(target.environment, target.logs),
             limit=RateLimit(per_minute=LIMITED_RPM, burst=LIMITED_RPM * BURST_MINUTES),
         )

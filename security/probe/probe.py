@@ -24,8 +24,8 @@ class Effect(StrEnum):
 class Probe:
     """One probe. `id` is GROUP.NAME, the id of its check; `categories` are ids of `harness.categories`.
 
-    `alone`: while it runs nothing else does, because it measures time or a limit; `waits`: but for those that do little
-    else than wait.
+    `alone`: while it runs nothing else does, because it measures time or a limit; `apart`: no other probe does, because
+    it compares what the server has before and after. Those that `waits` run beside all of them: they do little else.
     """
 
     id: str
@@ -36,6 +36,7 @@ class Probe:
     needs: tuple[Need, ...] = ()
     severity: Severity = Severity.HIGH
     alone: bool = False
+    apart: bool = False
     waits: bool = False
     at_least: int = 1
 
@@ -48,12 +49,13 @@ def probe(
     needs: tuple[Need, ...] = (),
     severity: Severity = Severity.HIGH,
     alone: bool = False,
+    apart: bool = False,
     waits: bool = False,
     at_least: int = 1,
 ) -> Callable[[Ask], Probe]:
     """Make a probe of a function; `title` says what holds when it passes, `at_least` how much it must examine."""
 
     def make(ask: Ask) -> Probe:
-        return Probe(name, title, categories, ask, effect, needs, severity, alone, waits, at_least)
+        return Probe(name, title, categories, ask, effect, needs, severity, alone, apart, waits, at_least)
 
     return make

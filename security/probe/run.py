@@ -1,15 +1,15 @@
 """Ask probes, each in a check of its own, and list those that are left out with the reason."""
 
 import contextlib
-import functools
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from harness.background import for_each
 from harness.client import ClientError
 from harness.collector import Run
 from harness.errors import Inconclusive
 from harness.verdict import CheckStatus, Severity
-from security.background import for_each
 from security.findings import ORDER
 from security.probe.probe import Effect, Probe
 from security.probe.site import OPERATOR, Site
@@ -25,23 +25,41 @@ def ask_waiting(run: Run, probes: Sequence[Probe], site: Site, named: Sequence[s
 
 
 def ask_together(run: Run, probes: Sequence[Probe], site: Site, named: Sequence[str]) -> None:
-    """Ask those that others do not disturb, several at once.
+    """Ask those that others do not disturb, several at once; then, in turn, those that run apart from other probes.
 
-    Where no tenant can be made for a probe, what one writes others read: then those that write come last, in turn.
+    Where no tenant can be made for a probe, what one writes others read: then those that write are among the latter.
     """
-    shared = [probe for probe in probes if not probe.alone and not probe.waits]
-    writing = [] if site.keys else [probe for probe in shared if probe.effect is Effect.WRITES]
-    for_each(lambda probe: _ask(run, probe, site, named), [each for each in shared if each not in writing], AT_ONCE)
-    for_each(lambda probe: _ask(run, probe, site, named), writing, 1)
+    asked = [probe for probe in probes if not probe.alone and not probe.waits]
+    apart = [each for each in asked if each.apart or (each.effect is Effect.WRITES and not site.keys)]
+    for_each(lambda probe: _ask(run, probe, site, named), [each for each in asked if each not in apart], AT_ONCE)
+    for_each(lambda probe: _ask(run, probe, site, named), apart, 1)
 
 
 def ask_alone(run: Run, probes: Sequence[Probe], site: Site, named: Sequence[str]) -> None:
     """Ask those that measure time or a limit, one after the other; nothing but what waits may run meanwhile."""
+    for probe in probes:
+        if probe.alone:
+            _ask(run, probe, site, named)
+
+
+@contextlib.contextmanager
+def limited_once(site: Site) -> Iterator[Site]:
+    """The site with one limited server for all probes: opened when it is first asked for, and kept to the end."""
+    limited = site.limited
+    if limited is None:
+        yield site
+        return
+    opened: list[Site] = []
+    lock = threading.Lock()
     with contextlib.ExitStack() as stack:
-        shared = _limited_once(site, stack)
-        for probe in probes:
-            if probe.alone:
-                _ask(run, probe, shared, named)
+
+        def shared() -> contextlib.AbstractContextManager[Site]:
+            with lock:
+                if not opened:
+                    opened.append(stack.enter_context(limited()))
+                return contextlib.nullcontext(opened[0])
+
+        yield replace(site, limited=shared)
 
 
 def list_mild(run: Run, probes: Sequence[Probe], fail_on: Severity) -> None:
@@ -52,19 +70,6 @@ def list_mild(run: Run, probes: Sequence[Probe], fail_on: Severity) -> None:
         if mild and check.id in names and check.status is CheckStatus.FAILED:
             reason = f"below {fail_on}, where findings begin to count: {check.reason}"
             run.checks[place] = check.model_copy(update={"status": CheckStatus.NOT_APPLICABLE, "reason": reason})
-
-
-def _limited_once(site: Site, stack: contextlib.ExitStack) -> Site:
-    """The site with a limited server that is opened when it is first asked for, and kept until `stack` ends."""
-    limited = site.limited
-    if limited is None:
-        return site
-
-    @functools.cache
-    def opened() -> Site:
-        return stack.enter_context(limited())
-
-    return replace(site, limited=lambda: contextlib.nullcontext(opened()))
 
 
 def _ask(run: Run, probe: Probe, site: Site, named: Sequence[str]) -> None:

@@ -123,6 +123,8 @@ class Site:
     limited: Callable[[], AbstractContextManager["Site"]] | None = None
     over: Event = field(default_factory=Event, repr=False)
     """Set when the audit ends, however it does: a server that is stopped waits for what is still being sent to it."""
+    begin_to_end: Callable[[], None] = lambda: None
+    """Lets the server begin to end, where it was started for this audit: each that was takes most of a second to."""
 
     @property
     def url(self) -> str:

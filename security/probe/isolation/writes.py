@@ -21,7 +21,6 @@ REGISTER, USE, DELETE = "stores_register", "stores_use_store", "stores_delete"
 REFERENCES = ("CWE-639", "CWE-284")
 
 
-# Alone, because it compares what the owner has before and after: nobody else may change it meanwhile.
 @probe(
     "isolation.writes",
     "Whatever a tenant writes, another's things stay as they were, and nothing is told of them",
@@ -29,7 +28,7 @@ REFERENCES = ("CWE-639", "CWE-284")
     "API1:2023",
     effect=Effect.WRITES,
     needs=(Need.KEY, Need.STRANGER, Need.KEYS),
-    alone=True,
+    apart=True,
 )
 def writes(check: OpenCheck, site: Site) -> None:
     """As the stranger carry out every write with the owner's identifiers, and register, choose and forget its store.

@@ -4,9 +4,9 @@ import contextlib
 import functools
 import time
 
+from harness.background import in_background
 from harness.collector import OpenCheck
 from harness.errors import Inconclusive
-from security.background import in_background
 from security.probe.probe import Effect, probe
 from security.probe.site import Site
 from security.probe.wire import head, opened

@@ -17,7 +17,7 @@ def rows() -> list[str]:
     lines = [HEADER, "|---|---|---|---|"]
     for probe in PROBES:
         holes = "; ".join(f"`{hole.name}`: {hole.sentence}" for hole in HOLES.values() if hole.probe == probe.id)
-        effect = f"{probe.effect}{', alone' if probe.alone else ''}"
+        effect = f"{probe.effect}{', alone' if probe.alone else ', apart from other probes' if probe.apart else ''}"
         lines.append(f"| `{probe.id}` | {probe.title} | {effect} | {holes} |")
     return lines
 

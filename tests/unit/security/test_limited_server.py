@@ -1,4 +1,4 @@
-"""Probes that are asked alone share one limited server, which is gone when the last of them is through."""
+"""Probes share one limited server, which is gone when the last of them is through."""
 
 import contextlib
 import io
@@ -13,7 +13,7 @@ from harness.progress import SilentProgress
 from harness.record import Target
 from harness.verdict import CheckStatus
 from security.probe.probe import probe
-from security.probe.run import ask_alone
+from security.probe.run import ask_alone, limited_once
 from security.probe.site import Site, Tenant
 
 TARGET = Target(name="fake", url="http://127.0.0.1:1/mcp")
@@ -51,7 +51,8 @@ def test_it_is_opened_once_and_closed_at_the_end(tmp_path: Path) -> None:
         events.append("closed")
 
     run = Run(tmp_path, SilentProgress())
-    ask_alone(run, [first, second], Site(TARGET, Tenant(None), limited=limited), ())
+    with limited_once(Site(TARGET, Tenant(None), limited=limited)) as shared:
+        ask_alone(run, [first, second], shared, ())
     assert [check.status for check in run.checks] == [CheckStatus.PASSED] * 2
     assert events == ["opened", "closed"]
 
@@ -67,5 +68,6 @@ def test_one_that_does_not_start_is_tried_again_by_the_next_probe(tmp_path: Path
         yield Site(TARGET, Tenant(None, id="limited"))
 
     run = Run(tmp_path, SilentProgress())
-    ask_alone(run, [first, second], Site(TARGET, Tenant(None), limited=limited), ())
+    with limited_once(Site(TARGET, Tenant(None), limited=limited)) as shared:
+        ask_alone(run, [first, second], shared, ())
     assert [check.status for check in run.checks] == [CheckStatus.INCONCLUSIVE, CheckStatus.PASSED]

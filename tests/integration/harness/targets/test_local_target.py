@@ -35,6 +35,17 @@ def test_a_new_tenant_starts_without_stores(local_target: LocalTarget) -> None:
     assert listed["stores"] == []
 
 
+def test_each_of_its_stores_has_a_tenant(tmp_path: Path) -> None:
+    with start_local(logs=tmp_path, environ=os.environ, orders=3, stores=2) as target:
+        assert (target.tenants[0].key, target.sandbox.accounts[0].store_id) == (target.token, target.store)
+        assert len({tenant.id for tenant in target.tenants}) == 2
+        for tenant, account in zip(target.tenants, target.sandbox.accounts, strict=True):
+            with connect(target.url, tenant.key) as client:
+                listed = client.call_tool("stores_list").structured
+            assert listed is not None
+            assert [store["store_id"] for store in listed["stores"]] == [account.store_id]
+
+
 def test_two_at_once_share_nothing_and_leave_only_their_logs(tmp_path: Path) -> None:
     environ = {**os.environ, "DATABASE_URL": f"sqlite:///{tmp_path}/precious.db", "PORT": "1"}
     first_logs, second_logs = tmp_path / "first", tmp_path / "second"

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+from harness.background import for_each, in_background
 from harness.edge import SIGNALS
-from security.background import for_each, in_background
 
 SECONDS = 10.0
 
