@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
@@ -83,8 +84,14 @@ class Checkout:
             stdout, stderr = process.communicate(timeout=60)
         return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 
-    def left_running(self) -> list[str]:
-        """Every process that still runs in the copy."""
+    def left_running(self, seconds: float = 5.0) -> list[str]:
+        """Every process that runs in the copy for so long: guards, and who is ended by one, outlive their starter."""
+        deadline = time.monotonic() + seconds
+        while (found := self._running()) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return found
+
+    def _running(self) -> list[str]:
         found = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):

@@ -1,5 +1,8 @@
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from harness.collector import Run
 from harness.progress import SilentProgress
@@ -8,8 +11,16 @@ from harness.sandbox.client import SandboxClient
 from harness.sandbox.faults import Fault, ForeignWriter, Match, ServerError
 from harness.story import tell_story
 from harness.targets import LocalTarget, RunningTarget
+from tests.integration.parts import start_unlimited
 
 STEPS = {"connect", "register", "orders", "products", "update", "strangers"}
+
+
+@pytest.fixture(scope="module")
+def local_target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalTarget]:
+    """A server of these tests alone: a shared one may still look up writes of others, and meet a fault meant here."""
+    with start_unlimited(tmp_path_factory.mktemp("story")) as target:
+        yield target
 
 
 def tell(folder: Path, target: RunningTarget) -> dict[str, Check]:
