@@ -74,9 +74,9 @@ def probing(
 ) -> Iterator[Probing]:
     """Open the target and begin to ask its probes; what was started for them is gone at the end."""
     with ExitStack() as stack:
-        opening = in_background(lambda: stack.enter_context(target))
+        opening = in_background(lambda: stack.enter_context(limited_once(stack.enter_context(target))))
         try:
-            asking = in_background(lambda: _begin(run, probes, named, opening, stack))
+            asking = in_background(lambda: _begin(run, probes, named, opening))
             yield Probing(run, probes, named, asking)
         finally:
             wait([opening])  # what it started is on the stack by then
@@ -85,9 +85,7 @@ def probing(
                 opening.result().begin_to_end()
 
 
-def _begin(
-    run: Run, probes: Sequence[Probe], named: Sequence[str], opening: "Future[Site]", stack: ExitStack
-) -> Asking | None:
+def _begin(run: Run, probes: Sequence[Probe], named: Sequence[str], opening: "Future[Site]") -> Asking | None:
     site = None
     with run.check(TARGET, "The target answers its owner, and can be probed") as check:
         opened = opening.result()
@@ -96,7 +94,7 @@ def _begin(
             check.examined = len(list(client.list_tools()))
         check.evidence.append(f"{opened.url} offers {check.examined} tools")
         if check.examined:  # of a server without tools, hardly a question could be answered
-            site = stack.enter_context(limited_once(opened))
+            site = opened
     if site is None:
         for probe in probes:
             with run.check(probe.id, probe.title, severity=probe.severity, categories=probe.categories):

@@ -44,22 +44,32 @@ def ask_alone(run: Run, probes: Sequence[Probe], site: Site, named: Sequence[str
 
 @contextlib.contextmanager
 def limited_once(site: Site) -> Iterator[Site]:
-    """The site with one limited server for all probes: opened when it is first asked for, and kept to the end."""
+    """The site with one limited server for all probes: opened when it is first asked for, and kept to the end.
+
+    Once the site is over none is opened any more, and one that is being opened is waited for and closed.
+    """
     limited = site.limited
     if limited is None:
         yield site
         return
     opened: list[Site] = []
     lock = threading.Lock()
-    with contextlib.ExitStack() as stack:
+    stack = contextlib.ExitStack()
 
-        def shared() -> contextlib.AbstractContextManager[Site]:
-            with lock:
-                if not opened:
-                    opened.append(stack.enter_context(limited()))
-                return contextlib.nullcontext(opened[0])
+    def shared() -> contextlib.AbstractContextManager[Site]:
+        with lock:
+            if site.over.is_set():
+                raise Inconclusive("the audit ended before a limited server was needed")
+            if not opened:
+                opened.append(stack.enter_context(limited()))
+            return contextlib.nullcontext(opened[0])
 
+    try:
         yield replace(site, limited=shared)
+    finally:
+        site.over.set()
+        with lock:
+            stack.close()
 
 
 def list_mild(run: Run, probes: Sequence[Probe], fail_on: Severity) -> None:

@@ -52,6 +52,10 @@ CHECKOUT = (
 )
 
 
+GUARD_SECONDS = 2.0
+"""A guard acts at once when its starter is gone; within this it has done so on a machine that is busy with tests."""
+
+
 class Checkout:
     """A copy of the repository, so that a test may spoil its files; `./inv` runs there in the same environment."""
 
@@ -84,17 +88,18 @@ class Checkout:
             stdout, stderr = process.communicate(timeout=60)
         return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 
-    def left_running(self, seconds: float = 5.0) -> list[str]:
-        """Every process that runs in the copy for so long: guards, and who is ended by one, outlive their starter."""
-        deadline = time.monotonic() + seconds
-        while (found := self._running()) and time.monotonic() < deadline:
-            time.sleep(0.01)
-        return found
-
-    def _running(self) -> list[str]:
+    def running(self) -> list[str]:
+        """The command line of every process that runs in the copy now."""
         found = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
                 if Path(process.cwd()) == self.folder:
                     found.append(" ".join(process.cmdline()))
+        return found
+
+    def left_running(self) -> list[str]:
+        """What is running still once a guard had its time: it, and who is ended by it, outlive their starter."""
+        deadline = time.monotonic() + GUARD_SECONDS
+        while (found := self.running()) and time.monotonic() < deadline:
+            time.sleep(0.01)
         return found

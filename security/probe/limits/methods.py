@@ -27,7 +27,7 @@ HELLO: Mapping[str, Any] = {
     "capabilities": CLIENT_CAPABILITIES,
     "clientInfo": CLIENT_INFO,
 }
-TOKENS = 1.2
+TOKENS = 2.0
 """What is there when a method is first asked for, so that one that gives the allowance anew is answered and does."""
 
 

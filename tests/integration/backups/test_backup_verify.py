@@ -50,7 +50,7 @@ def test_cut_short_it_stops_both_servers_and_leaves_no_copy(with_backups: Checko
     scratch.mkdir()
     with with_backups.start("backup.verify", environ={"TMPDIR": str(scratch)}) as process:
         deadline = time.monotonic() + 50
-        while sum("server serve" in command for command in with_backups.left_running()) < 2:
+        while sum("server serve" in command for command in with_backups.running()) < 2:
             assert time.monotonic() < deadline
             assert process.poll() is None
             time.sleep(0.02)

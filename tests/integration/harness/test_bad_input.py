@@ -128,7 +128,7 @@ def test_an_interruption_while_it_starts_is_one_line(
     arguments = ("serve", "--port", "0") if task == "serve" else ("story",)
     with checkout.start(*arguments) as process:
         deadline = time.monotonic() + 30
-        while not any("harness.sandbox" in command for command in checkout.left_running()):
+        while not any("harness.sandbox" in command for command in checkout.running()):
             assert time.monotonic() < deadline
             time.sleep(0.01)
         process.send_signal(number)

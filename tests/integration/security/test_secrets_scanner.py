@@ -61,6 +61,22 @@ def test_it_finds_each_token_wherever_it_stands(scan_project: Scan, project: Pat
     assert not [token for token in TOKENS.values() if token in repr(outcome)]
 
 
+def test_it_finds_tokens_beside_digests_and_in_their_place(scan_project: Scan, project: Path) -> None:
+    digest = "sha512-" + base64.b64encode(hashlib.sha512(b"a package").digest()).decode()
+    (project / "package-lock.json").write_text(
+        f'{{"integrity": "{digest}", "resolved": "{TOKENS["npm"]}"}}\n{{"integrity": "sha512-{TOKENS["AWS"]}"}}\n'
+    )
+    (project / "requirements.txt").write_text(f"thing==1.0 --hash=sha256:{'0123456789abcdef' * 4} # {TOKENS['AWS']}\n")
+    judgement = scan_project(DetectSecrets()).judgement
+    assert judgement is not None
+    found = {(each.location, each.rule) for each in judgement.findings if each.severity is Severity.HIGH}
+    assert found == {
+        ("package-lock.json:1", "Token of npm"),
+        ("package-lock.json:2", "AWS Access Key"),
+        ("requirements.txt:1", "AWS Access Key"),
+    }
+
+
 def test_a_dsn_of_sentry_is_secret_by_its_secret_part_alone(scan_project: Scan, project: Path) -> None:
     secret = TOKENS["Sentry DSN"]
     public = secret.partition(":fedc")[0] + "@o0.ingest.example.com/42"

@@ -2,13 +2,16 @@
 
 import contextlib
 import io
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
 
+from harness.background import in_background
 from harness.collector import OpenCheck, Run
-from harness.errors import HarnessError
+from harness.errors import HarnessError, Inconclusive
 from harness.progress import SilentProgress
 from harness.record import Target
 from harness.verdict import CheckStatus
@@ -16,6 +19,7 @@ from security.probe.probe import probe
 from security.probe.run import ask_alone, limited_once
 from security.probe.site import Site, Tenant
 
+SECONDS = 10.0
 TARGET = Target(name="fake", url="http://127.0.0.1:1/mcp")
 
 
@@ -71,3 +75,36 @@ def test_one_that_does_not_start_is_tried_again_by_the_next_probe(tmp_path: Path
     with limited_once(Site(TARGET, Tenant(None), limited=limited)) as shared:
         ask_alone(run, [first, second], shared, ())
     assert [check.status for check in run.checks] == [CheckStatus.INCONCLUSIVE, CheckStatus.PASSED]
+
+
+def test_one_that_is_being_opened_at_the_end_is_closed_and_none_is_opened_after() -> None:
+    events, opening, may_open = [], threading.Event(), threading.Event()
+
+    @contextlib.contextmanager
+    def limited() -> Iterator[Site]:
+        opening.set()
+        assert may_open.wait(SECONDS)
+        events.append("opened")
+        yield Site(TARGET, Tenant(None))
+        events.append("closed")
+
+    site = Site(TARGET, Tenant(None), limited=limited)
+
+    def interrupted() -> None:
+        with limited_once(site) as shared:
+            assert shared.limited is not None
+            probes.append(in_background(shared.limited))
+            assert opening.wait(SECONDS)
+            ending.append(shared.limited)
+
+    probes: list[Future[contextlib.AbstractContextManager[Site]]] = []
+    ending: list[Callable[[], contextlib.AbstractContextManager[Site]]] = []
+    end = in_background(interrupted)
+    assert site.over.wait(SECONDS)
+    assert not end.done()
+    may_open.set()
+    end.result(SECONDS)
+    probes[0].result(SECONDS)
+    assert events == ["opened", "closed"]
+    with pytest.raises(Inconclusive, match="ended"):
+        ending[0]()

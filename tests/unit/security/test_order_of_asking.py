@@ -18,21 +18,28 @@ SECONDS = 10.0
 TARGET = Target(name="fake", url="http://127.0.0.1:1/mcp")
 
 
+LONELY_SECONDS = 0.1
+"""How long one that is to be alone looks about for company: others of its kind would come at once."""
+
+
 class Room:
-    """Those that are asked now, and the most that ever were, by the name of each that was there."""
+    """Those that are asked now, and who each of them ever had with it there."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._inside: set[str] = set()
         self.company: dict[str, set[str]] = {}
         self.all_in = threading.Barrier(AT_ONCE)
 
     def probe(self, name: str, *, meets: bool, effect: Effect = Effect.READS, apart: bool = False) -> Probe:
-        """One that tells who is in with it; `meets`: it waits until AT_ONCE of its kind are in."""
+        """One that tells who is in with it; `meets`: it waits until AT_ONCE are in, else a moment for anybody."""
 
         def ask(check: OpenCheck, _: Site) -> None:
             with self._lock:
                 self._inside.add(name)
+                self._lock.notify_all()
+                if not meets:
+                    self._lock.wait_for(lambda: len(self._inside) > 1, LONELY_SECONDS)
             if meets:
                 self.all_in.wait(SECONDS)
             with self._lock:

@@ -16,10 +16,10 @@ def passes(run: Run) -> None:
 def waits(run: Run) -> None:
     passes(run)
     child = subprocess.Popen(["sleep", "60"])
-    run.log_path("child.pid").write_text(str(child.pid))
     try:
         with run.check("waits", "It waits") as check:
             check.examined = 1
+            run.log_path("child.pid").write_text(str(child.pid))  # from here on a signal meets the open check
             child.wait()
     finally:
         child.terminate()

@@ -141,9 +141,9 @@ def test_however_it_is_ended_nothing_is_left_running(
 ) -> None:
     with checkout.start("serve", "--port", "0") as process:
         introduction(process)
-        assert any("server serve" in command for command in checkout.left_running())
+        assert any("server serve" in command for command in checkout.running())
         assert end(process, number) == exit_code
-    wait_until(lambda: checkout.left_running() == [])
+    assert checkout.left_running() == []
 
 
 def test_a_server_that_dies_ends_the_command_with_a_line(checkout: Checkout) -> None:

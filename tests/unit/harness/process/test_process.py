@@ -179,7 +179,7 @@ def test_a_child_inherits_the_machine_but_not_the_operators_settings() -> None:
 STARTER = """
 import os, pathlib, signal, sys, threading, time
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # ignored under nohup, and inherited
-from harness.process import NICENESS, Command, running
+from harness.process import Command, running
 script = "trap '' TERM; sleep 60 & echo $$ $! > pids.part; mv pids.part pids; wait; sleep 60"
 logs = pathlib.Path(sys.argv[1])
 def start():
