@@ -6,6 +6,6 @@ A parser's `command` is a function(settings, arguments) that returns the exit co
 
 from __future__ import annotations
 
-from server.commands import brake, check, key, migrate, reference, serve, stdio, tenant, tracking, writes
+from server.commands import brake, check, key, migrate, reference, seed, serve, stdio, tenant, tracking, writes
 
-COMMANDS = (serve, stdio, migrate, check, tenant, key, brake, writes, tracking, reference)
+COMMANDS = (serve, stdio, migrate, check, tenant, key, brake, writes, seed, tracking, reference)

@@ -107,7 +107,10 @@ class Stores:
             known = [self._store(row) for row in rows]
             present = registered(known, store_id, label)
             row_id = "s_" + secrets.token_hex(8) if present is None else present.id
-            given = {"name": name, "sealed_api_key": self._vault.seal(tenant_id, _place(row_id), api_key.encode())}
+            given = {
+                "name": name,
+                "sealed_api_key": self._vault.seal(tenant_id, place_of_store(row_id), api_key.encode()),
+            }
             if present is not None:
                 given |= {} if label is None else {"label": label}
                 await connection.execute(update(stores).where(stores.c.id == row_id).values(given))
@@ -162,7 +165,7 @@ class Stores:
 
     def api_key(self, store: Store) -> str:
         """The store's OrderDesk API key in the clear: asked for at each call, kept nowhere."""
-        return self._vault.open(store.tenant_id, _place(store.id), store.sealed_api_key).decode()
+        return self._vault.open(store.tenant_id, place_of_store(store.id), store.sealed_api_key).decode()
 
     @asynccontextmanager
     async def _write(self) -> AsyncIterator[AsyncConnection]:
@@ -208,7 +211,7 @@ class Stores:
         if known is not None:
             return known
         try:
-            api_key = self._vault.open(row.tenant_id, _place(row.id), row.sealed_api_key).decode()
+            api_key = self._vault.open(row.tenant_id, place_of_store(row.id), row.sealed_api_key).decode()
         except VaultError:
             return str(row.id)
         if len(self._upstreams) >= UPSTREAMS_KEPT:
@@ -232,6 +235,6 @@ def registered(known: Sequence[Store], store_id: str, label: str | None) -> Stor
     return present
 
 
-def _place(row_id: str) -> str:
+def place_of_store(row_id: str) -> str:
     """Where a store's API key is sealed to."""
     return f"stores/{row_id}"

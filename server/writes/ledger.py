@@ -181,7 +181,7 @@ class WriteLedger:
 
     async def done(self, write_id: str, tenant_id: str, result: dict[str, Any]) -> None:
         """The write happened; `result` is what the client is told."""
-        sealed = self._vault.seal(tenant_id, place_of(write_id, "sealed_result"), _packed(result))
+        sealed = self._vault.seal(tenant_id, place_of(write_id, "sealed_result"), packed(result))
         async with self._database.write() as connection:
             await _settle(connection, write_id, state=DONE, error_code=None, sealed_result=sealed)
 
@@ -221,7 +221,7 @@ class WriteLedger:
 
     def _sealed_plan(self, write: Write, write_id: str, plan: Plan) -> bytes:
         kept = {"arguments": write.arguments, "before": plan.before, "after": plan.after}
-        return self._vault.seal(write.tenant_id, place_of(write_id, "sealed_plan"), _packed(kept))
+        return self._vault.seal(write.tenant_id, place_of(write_id, "sealed_plan"), packed(kept))
 
     async def _admit(self, connection: AsyncConnection, write: Write) -> None:
         cap = await self._brakes.refuse_write_now(connection, write.tenant_id, write.store_row)
@@ -304,7 +304,7 @@ async def _settle(connection: AsyncConnection, write_id: str, **values: Any) -> 
         await drop(connection, write_id)
 
 
-def _packed(value: dict[str, Any]) -> bytes:
+def packed(value: dict[str, Any]) -> bytes:
     """Orders repeat themselves: a fifth of the bytes, in less time than they take to write."""
     return zlib.compress(orjson.dumps(value), level=1)
 

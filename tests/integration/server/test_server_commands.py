@@ -43,6 +43,7 @@ CALLS = {
     "writes uncertain": "",
     "writes settle": "x done",
     "writes revert": "x",
+    "seed": "--tenants 1 --stores 1 --audit-rows 1",
     "sentry-test": "",
     "reference env": "development",
     "reference environments": "",
