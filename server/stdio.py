@@ -23,6 +23,7 @@ from server.protocol.stdio import AUTHENTICATING_TOOL, Session, called_tool, is_
 from server.settings import Settings
 from server.telemetry.logging import AccessLog, Logger
 from server.telemetry.metrics import Metrics
+from server.telemetry.request import CURRENT_REQUEST
 
 IN_FLIGHT: Final = 32
 ENDPOINT: Final = "stdio"
@@ -137,6 +138,7 @@ class Conversation:
 
     async def _answer(self, item: object) -> None:
         started, request_id, notes = time.perf_counter(), _request_id(), Notes()
+        CURRENT_REQUEST.set(request_id)
         try:
             answer = await self._session.answer(item, request_id, notes)
         except asyncio.CancelledError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -52,6 +53,7 @@ def run_with_storage(settings: Settings, work: Callable[[Storage], Awaitable[int
     from server import __version__
     from server.brakes import Brakes
     from server.storage.database import Database
+    from server.storage.statements import log_statements
     from server.telemetry.metrics import Metrics
     from server.tenancy.stores import Stores
     from server.tenancy.tenants import Tenants
@@ -63,6 +65,8 @@ def run_with_storage(settings: Settings, work: Callable[[Storage], Awaitable[int
     async def run() -> int:
         metrics = Metrics(__version__, settings.environment)
         database = Database(settings.database_url, metrics)
+        if settings.statement_log is not None:
+            log_statements(database.engine.sync_engine, settings.statement_log)
         vault = Vault(*settings.master_keys_bytes)
         brakes = Brakes(database, cap=settings.destructive_cap_per_hour)
         leases = Leases.of_this_process(settings.call_deadline_seconds)
@@ -106,7 +110,9 @@ async def _on_migrated(settings: Settings, database: Database, work: Callable[[]
     from sqlalchemy.exc import DatabaseError
 
     from server.storage.tables import HEAD
+    from server.telemetry.request import CURRENT_REQUEST
 
+    CURRENT_REQUEST.set(f"command-{os.getpid()}")
     try:
         revision = await database.revision()
         if revision != HEAD:

@@ -20,6 +20,7 @@ from server.protocol.http import Reply, Request
 from server.protocol.transport import Transport
 from server.telemetry.logging import AccessLog, Logger
 from server.telemetry.metrics import Metrics
+from server.telemetry.request import CURRENT_REQUEST
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -134,6 +135,7 @@ class Edge:
         route = self._route(scope)
         headers, repeated = _read_headers(scope["headers"])
         request_id = _request_id(headers.get(b"x-request-id"))
+        CURRENT_REQUEST.set(request_id)
         answer = _Answer(send, request_id, lambda: self.draining)
         notes = Notes()
         admitted = False

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -50,7 +51,7 @@ def rows_of(path: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 async def filled(migrated: Path, path: Path, seed: int) -> dict[str, list[dict[str, Any]]]:
-    path.write_bytes(migrated.read_bytes())
+    shutil.copy(migrated, path)
     database = Database(f"sqlite:///{path}", Metrics("0", "development"))
     await fill(database, Vault(os.urandom(32)), SIZES, seed=seed, now=NOW, progress=silent)
     await database.close()
