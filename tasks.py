@@ -11,6 +11,7 @@ import security.tasks
 namespace = Collection(
     *harness.tasks.namespace.tasks.values(),
     *perf.tasks.namespace.tasks.values(),
+    *perf.tasks.namespace.collections.values(),
 )
 namespace.add_collection(backups.tasks.namespace)
 namespace.add_collection(security.tasks.namespace)

@@ -42,4 +42,14 @@ def load(
     )
 
 
-namespace = Collection(load, peers)
+@command("profile.queries")
+def queries(_: Context, allow_inconclusive: list[str], json: bool = False) -> int:
+    """Explain every statement that the server sends to a large database, and judge the plans."""
+    from perf.queries.job import profile_queries  # noqa: PLC0415 -- see peers
+
+    return profile_queries(
+        repository=REPOSITORY, environ=os.environ, as_json=json, allow_inconclusive=allow_inconclusive
+    )
+
+
+namespace = Collection(load, peers, Collection("profile", queries))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -78,8 +78,9 @@ async def report(
     storage: Storage, arguments: argparse.Namespace, changed: str | None, replaced: Brake | None = None
 ) -> None:
     """Say what was changed, what that replaced, and what is in force now."""
-    naming = await _naming(storage)
-    pulled = [(naming(brake), brake) for brake in await storage.brakes.all()]
+    holding = await storage.brakes.all()
+    naming = await _naming(storage, [*holding, *([replaced] if replaced is not None else [])])
+    pulled = [(naming(brake), brake) for brake in holding]
     lines = [changed, WITHIN, ""] if changed else []
     document: dict[str, Any] = {"message": changed} if changed else {}
     if replaced is not None:
@@ -90,9 +91,14 @@ async def report(
     show(arguments, document | {"in_force": [_encoded(*each) for each in pulled]}, lines)
 
 
-async def _naming(storage: Storage) -> Callable[[Brake], Subject]:
-    """What tells what a brake is on."""
-    of_store = select(stores.c.id, stores.c.store_id, tenants.c.id.label("tenant_id"), tenants.c.name).join(tenants)
+async def _naming(storage: Storage, named: Iterable[Brake]) -> Callable[[Brake], Subject]:
+    """What tells what each of these brakes is on."""
+    row_ids = [brake.subject for brake in named if brake.scope == "store"]
+    of_store = (
+        select(stores.c.id, stores.c.store_id, tenants.c.id.label("tenant_id"), tenants.c.name)
+        .join(tenants)
+        .where(stores.c.id.in_(row_ids))
+    )
     async with storage.database.read() as connection:
         names = {row.id: row.name for row in await connection.execute(select(tenants.c.id, tenants.c.name))}
         known = {

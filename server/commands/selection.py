@@ -47,11 +47,14 @@ async def _store(connection: AsyncConnection, tenant_id: str | None, text: str) 
     from server.tenancy.lookup import RefusedError
 
     named = (stores.c.label, stores.c.name, stores.c.store_id, stores.c.tenant_id, tenants.c.name.label("tenant"))
-    known = (await connection.execute(select(*named).join(tenants))).all()
-    known = [row for row in known if tenant_id in (None, row.tenant_id)]
+    query = select(*named).join(tenants)
+    if tenant_id is not None:
+        query = query.where(stores.c.tenant_id == tenant_id)
+    by_id = query.where(stores.c.store_id == text)
     kept = select(writes.c.id).where(writes.c.store_id == text).limit(1)  # of one that is not registered any more
-    if text in {row.store_id for row in known} or (await connection.execute(kept)).first():
+    if (await connection.execute(by_id.limit(1))).first() or (await connection.execute(kept)).first():
         return tenant_id, text
+    known = (await connection.execute(query)).all()
     for attribute in ("label", "name"):
         found = [row for row in known if (getattr(row, attribute) or "").casefold() == text.strip().casefold()]
         if len(found) == 1:

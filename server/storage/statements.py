@@ -24,5 +24,12 @@ def log_statements(engine: Engine, path: Path) -> None:
 
     @event.listens_for(engine, "before_cursor_execute")
     def _log(_c: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool) -> None:  # noqa: FBT001 - SQLAlchemy's signature
-        line = {"statement": statement, "parameters": repr(parameters), "request_id": CURRENT_REQUEST.get()}
+        line = {"statement": statement, "parameters": repr(_plain(parameters)), "request_id": CURRENT_REQUEST.get()}
         os.write(file, orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+
+
+def _plain(parameters: Any) -> Any:
+    """Parameters of which each says what it holds: of bytes, the driver is given a view."""
+    if isinstance(parameters, list | tuple):
+        return type(parameters)(map(_plain, parameters))
+    return bytes(parameters) if isinstance(parameters, memoryview) else parameters

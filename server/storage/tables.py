@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 # The revision that this code needs; a test holds it against Alembic's own head, so that
 # serving need not import Alembic to know whether the schema is current.
-HEAD: Final = "0002"
+HEAD: Final = "0003"
 
 metadata = MetaData(
     naming_convention={
@@ -70,6 +70,8 @@ stores = Table(
     Column("created_at", BigInteger, nullable=False),
     UniqueConstraint("tenant_id", "store_id"),
     Index("ix_stores_store_id", "store_id"),
+    # What is sealed begins with its master key's fingerprint: what other keys sealed is found by it.
+    Index("ix_stores_sealed_api_key", "sealed_api_key"),
     # One active store per tenant, kept by the database itself.
     Index(
         "uq_stores_default",
@@ -105,11 +107,10 @@ writes = Table(
     Column("settled_at", BigInteger),
     Index("ix_writes_tenant_id_created_at", "tenant_id", "created_at"),
     Index("ix_writes_reverts", "reverts"),
-    Index(
-        "ix_writes_unsettled",
-        "created_at",
-        sqlite_where=text("state IN ('intent', 'uncertain')"),
-    ),
+    # Operators list the newest ones of all, of a state, or of a store.
+    Index("ix_writes_created_at", "created_at"),
+    Index("ix_writes_state_created_at", "state", "created_at"),
+    Index("ix_writes_store_id_created_at", "store_id", "created_at"),
     Index(
         "uq_writes_idempotency_key",
         "tenant_id",

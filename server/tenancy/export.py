@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 # What proves an identity, and what opens another service, is nobody's to hand out.
 LEFT_OUT: Final = frozenset({"secret_hash", "sealed_api_key", "sealed_plan", "sealed_result", "arguments_digest"})
+# Long tables as their indexes have them, which spares a sort.
+ORDERS: Final = {"writes": (writes.c.created_at, writes.c.id), "audit": (audit.c.at, audit.c.id)}
 OPENED: Final = {"plan": "sealed_plan", "result": "sealed_result"}
 
 
@@ -92,7 +94,9 @@ async def _write(
 async def _rows(
     connection: AsyncConnection, ledger: WriteLedger, table: Table, condition: Any, counts: dict[str, int]
 ) -> AsyncIterator[dict[str, Any]]:
-    async with connection.stream(select(table).where(condition).order_by(*table.primary_key.columns)) as rows:
+    async with connection.stream(
+        select(table).where(condition).order_by(*ORDERS.get(table.name, table.primary_key.columns))
+    ) as rows:
         async for row in rows:
             shown = {str(name): value for name, value in row._asdict().items() if name not in LEFT_OUT}
             if table is writes:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hmac
+import itertools
 import secrets
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.engine import Row
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -20,7 +21,7 @@ from server.snapshots import Snapshots
 from server.storage.database import Database
 from server.storage.tables import stores
 from server.tenancy.fitting import fits
-from server.tenancy.vault import HEAD_BYTES, Vault, VaultError
+from server.tenancy.vault import Vault, VaultError
 
 STORES_PER_TENANT = 100
 ROWS_PER_STORE_ID = 20
@@ -159,9 +160,18 @@ class Stores:
     async def master_keys_fit(self) -> bool:
         """Whether this process's master keys open what the database holds, going by fingerprints."""
         async with self._database.read() as connection:
-            rows = await connection.execute(select(func.substr(stores.c.sealed_api_key, 1, HEAD_BYTES)).distinct())
-            stores_open = all(self._vault.can_open(bytes(head)) for head in rows.scalars())
-            return stores_open and await fits(connection, self._vault)
+            return not await self._any_other(connection) and await fits(connection, self._vault)
+
+    async def _any_other(self, connection: AsyncConnection) -> bool:
+        """Whether any store's API key lies outside what the master keys sealed: between their heads, as they sort."""
+        sealed, heads = stores.c.sealed_api_key, sorted(self._vault.heads)
+        between = [(sealed >= _after(head)) & (sealed < following) for head, following in itertools.pairwise(heads)]
+        gaps = (sealed < heads[0], *between, sealed >= _after(heads[-1]))
+        # One by one: each is a look at the index, wherever the others lie.
+        for gap in gaps:
+            if (await connection.execute(select(stores.c.id).where(gap).limit(1))).first():
+                return True
+        return False
 
     def api_key(self, store: Store) -> str:
         """The store's OrderDesk API key in the clear: asked for at each call, kept nowhere."""
@@ -238,3 +248,8 @@ def registered(known: Sequence[Store], store_id: str, label: str | None) -> Stor
 def place_of_store(row_id: str) -> str:
     """Where a store's API key is sealed to."""
     return f"stores/{row_id}"
+
+
+def _after(head: bytes) -> bytes:
+    """The first value, as bytes sort, that comes after all that begin with `head`, which begins with a 1."""
+    return (int.from_bytes(head) + 1).to_bytes(len(head))

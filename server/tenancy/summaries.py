@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from server.audit import OPERATOR
 from server.brakes import read_brakes
@@ -37,16 +37,18 @@ async def summaries(connection: AsyncConnection, now: int) -> tuple[Summary, ...
         .limit(1)
         .scalar_subquery()
     )
-    rows = (await connection.execute(select(tenants, last_call.label("last_call_at")).order_by(tenants.c.name))).all()
+    registered = select(func.count()).select_from(stores).where(stores.c.tenant_id == tenants.c.id).scalar_subquery()
+    listed = select(tenants, last_call.label("last_call_at"), registered.label("stores")).order_by(tenants.c.name)
+    rows = (await connection.execute(listed)).all()
     keys = Counter(
         row.tenant_id for row in await connection.execute(select(tenant_keys)) if key_row(row).state(now) == "valid"
     )
-    of_store = {
-        row.id: row for row in await connection.execute(select(stores.c.id, stores.c.tenant_id, stores.c.store_id))
-    }
-    registered = Counter(row.tenant_id for row in of_store.values())
+    braked = (await read_brakes(connection)).values()
+    row_ids = [brake.subject for brake in braked if brake.scope == "store"]
+    named = select(stores.c.id, stores.c.tenant_id, stores.c.store_id).where(stores.c.id.in_(row_ids))
+    of_store = {row.id: row for row in await connection.execute(named)}
     pulled = defaultdict(list)
-    for brake in (await read_brakes(connection)).values():
+    for brake in braked:
         if brake.scope == "tenant":
             pulled[brake.subject].append(brake.name)
         elif brake.subject in of_store:
@@ -55,7 +57,7 @@ async def summaries(connection: AsyncConnection, now: int) -> tuple[Summary, ...
     return tuple(
         Summary(
             TenantRow(row.id, row.name, row.created_at),
-            registered[row.id],
+            row.stores,
             keys[row.id],
             tuple(pulled[row.id]),
             row.last_call_at,

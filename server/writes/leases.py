@@ -113,10 +113,9 @@ class Leases:
         if not await self.are_free(connection, names):
             raise LeasedError
         await connection.execute(delete(write_leases).where(write_leases.c.name.in_(names)))
-        for name in names:
-            await connection.execute(
-                insert(write_leases).values(name=name, write_id=write_id, process=str(self.process), taken_at=now)
-            )
+        lease = {"write_id": write_id, "process": str(self.process), "taken_at": now}
+        if names:
+            await connection.execute(insert(write_leases), [{"name": name, **lease} for name in names])
 
 
 async def drop(connection: AsyncConnection, write_id: str) -> None:

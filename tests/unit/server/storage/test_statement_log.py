@@ -4,10 +4,11 @@ import asyncio
 import json
 from pathlib import Path
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from server.storage.database import Database
 from server.storage.statements import log_statements
+from server.storage.tables import tenant_keys
 from server.telemetry.request import CURRENT_REQUEST
 
 
@@ -16,10 +17,12 @@ async def test_each_statement_is_written_with_its_parameters_apart(database: Dat
     log_statements(database.engine.sync_engine, path)
     async with database.read() as connection:
         await connection.execute(text("SELECT :word"), {"word": "it's\nhere"})
+        await connection.execute(select(tenant_keys.c.id).where(tenant_keys.c.secret_hash == b"\x00told"))
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     (told,) = [line for line in lines if "SELECT ?" in line["statement"]]
     assert "here" not in told["statement"]
     assert "it's\\nhere" in told["parameters"]
+    assert any(r"b'\x00told'" in line["parameters"] for line in lines)
     assert path.stat().st_mode & 0o777 == 0o600
 
 
