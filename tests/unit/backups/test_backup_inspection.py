@@ -10,6 +10,7 @@ from backups.restore import restore
 from backups.snapshot import DATABASE_NAME, Snapshot
 from backups.traffic import Acknowledged
 from harness.collector import Run
+from server.storage.tables import HEAD
 from tests.unit.backups.specimens import ACKNOWLEDGED, request_id, reseal, writing
 
 Verdicts = dict[str, tuple[str, str]]
@@ -66,7 +67,7 @@ def test_a_dropped_table_and_an_added_one_are_found(snapshot: Snapshot, look: Ca
 @pytest.mark.parametrize("revision", ["0000", "9999"])
 def test_an_older_or_newer_revision_is_found(snapshot: Snapshot, look: Callable[[], Verdicts], revision: str) -> None:
     alter(snapshot, f"UPDATE alembic_version SET version_num = '{revision}'")
-    assert found(look()) == {"contents": f"its schema is at revision {revision}, the manifest says 0002"}
+    assert found(look()) == {"contents": f"its schema is at revision {revision}, the manifest says {HEAD}"}
 
 
 def test_an_empty_database_fails_every_layer(snapshot: Snapshot, look: Callable[[], Verdicts]) -> None:

@@ -103,7 +103,7 @@ def test_what_reads_or_sorts_a_whole_large_table_is_found(
         ("SELECT * FROM plain", []),  # no condition: the other gate's
         ("SELECT * FROM audit WHERE tenant = 't0'", []),
         (
-            "SELECT * FROM audit LEFT JOIN plain ON plain.word = audit.tool WHERE audit.tenant = 't1'",
+            "SELECT * FROM plain AS a JOIN plain AS b ON a.word = b.word",
             [("automatic", "plain")],
         ),
     ],
