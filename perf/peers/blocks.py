@@ -10,6 +10,7 @@ from pathlib import Path
 from harness.process import Command, ProcessError, child_environment, run
 from harness.repository import REPOSITORY
 from harness.targets import LocalTarget
+from perf.blocks import turns
 from perf.peers.arms import ORDERS, Arm, new_tenant_arm
 from perf.peers.counts import Reading, read_counts
 from perf.peers.generator import FAILED
@@ -63,8 +64,8 @@ class Pair:
 
 def alternate(stage: Stage, pairs: int) -> Iterator[Pair]:
     """Yield each pair when it is measured, in the order ABBA. Raises UnexpectedAnswerError at a wrong answer."""
-    for number in range(pairs):
-        if number % 2 == 0:
+    for first, _ in turns(pairs):
+        if first == "head":
             ours = our_block(stage)
             yield Pair(ours, peer_block(stage))
         else:
