@@ -18,7 +18,7 @@ from pydantic import AfterValidator, AnyHttpUrl, BaseModel, ConfigDict, Field, V
 from harness.errors import UsageError
 
 LOCAL = "local"
-TABLES = ("audit", "load", "nightly", "profile", "reports", "sentry", "targets")
+TABLES = ("audit", "bench", "load", "nightly", "profile", "reports", "sentry", "targets")
 """The name of every table there is, whoever owns its model."""
 
 Token = Literal["token", "other_token", "admin_token"]

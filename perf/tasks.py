@@ -52,4 +52,18 @@ def queries(_: Context, allow_inconclusive: list[str], json: bool = False) -> in
     )
 
 
-namespace = Collection(load, peers, Collection("profile", queries))
+@command(
+    "bench",
+    base="the revision to compare with; without it the work tree is measured alone",
+    head="the revision to judge (default: HEAD, without changes that are not committed)",
+)
+def bench(_: Context, allow_inconclusive: list[str], base: str = "", head: str = "", json: bool = False) -> int:
+    """Measure the server's hot paths; with --base, fail where a revision made one slower."""
+    from perf.bench.job import run_bench  # noqa: PLC0415 -- see peers
+
+    return run_bench(
+        base, head, repository=REPOSITORY, environ=os.environ, as_json=json, allow_inconclusive=allow_inconclusive
+    )
+
+
+namespace = Collection(bench, load, peers, Collection("profile", queries))

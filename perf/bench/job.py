@@ -1,0 +1,134 @@
+"""The job behind `./inv bench`: the work tree measured alone, or two revisions by turns; its record written."""
+
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from harness.collector import Run
+from harness.config import load
+from harness.errors import UsageError
+from harness.record import COMMAND
+from harness.run import run_job
+from harness.waivers import load_waivers
+from perf.bench.judge import judge_alone, judge_names, judge_speed
+from perf.bench.model import BenchTable, Stats
+from perf.bench.revisions import checked_out, find_commit, interpreter
+from perf.bench.suite import FOLDER, Tree, collect, measure
+from perf.blocks import Side, turns
+from perf.errors import PerfError
+
+SIDES: tuple[Side, Side] = ("base", "head")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the job finds the repository, and the shell's variables."""
+
+    repository: Path
+    environ: Mapping[str, str]
+
+
+def run_bench(
+    base: str,
+    head: str,
+    *,
+    repository: Path,
+    environ: Mapping[str, str],
+    as_json: bool = False,
+    allow_inconclusive: Sequence[str] = (),
+) -> int:
+    """Return the exit code of the benchmarks, their record written. Without `base` the work tree is measured alone.
+
+    Raises UsageError for an unusable ops.toml or waivers.toml, and for a revision that does not exist.
+    """
+    configuration = load(repository / "ops.toml", {"bench": BenchTable})
+    table = configuration.table("bench", BenchTable)
+    waivers = load_waivers(repository / "waivers.toml", datetime.now(UTC).date())
+    if head and not base:
+        raise UsageError("--head needs --base: name the revision to compare with")
+    named = {"base": base, "head": head or "HEAD"} if base else {}
+    commits = {side: find_commit(repository, revision, environ=environ) for side, revision in named.items()}
+    place = Place(repository, environ)
+
+    def body(run: Run) -> None:
+        if commits:
+            compare(run, commits, table, place)
+        else:
+            measure_work_tree(run, table, place)
+
+    return run_job(
+        "bench",
+        body,
+        arguments={COMMAND: spell(base, head, allow_inconclusive), **commits},
+        reports_directory=configuration.reports_directory,
+        as_json=as_json,
+        allow_inconclusive=allow_inconclusive,
+        waivers=waivers,
+        keep_runs=configuration.reports.keep,
+    )
+
+
+def spell(base: str, head: str, allow_inconclusive: Sequence[str]) -> list[JsonValue]:
+    """The words after ./inv that ask for this."""
+    given = [("--base", base), ("--head", head), *(("--allow-inconclusive", name) for name in allow_inconclusive)]
+    return ["bench", *(word for option, value in given if value for word in (option, value))]
+
+
+def measure_work_tree(run: Run, table: BenchTable, place: Place) -> None:
+    """Run each benchmark of the work tree, and judge whether it ran."""
+    tree = Tree("work-tree", place.repository, Path(sys.executable), run.directory / "logs", place.environ)
+    names = collect(tree)
+    if not names:
+        raise PerfError(f"there are no benchmarks in {FOLDER}")
+    run.progress.now(f"measuring {len(names)} benchmarks")
+    judge_alone(run, names, measure(tree, table), table)
+
+
+def compare(run: Run, commits: Mapping[str, str], table: BenchTable, place: Place) -> None:
+    """Check both commits out, measure head's benchmarks on both servers by turns, and judge them."""
+    logs = run.directory / "logs"
+    with ExitStack() as stack:
+        temporary = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="quartermaster-bench-")))
+        trees: dict[Side, Tree] = {}
+        for side in SIDES:
+            run.progress.now(f"checking out {side}, with the environment of its lock")
+            folder = temporary / side
+            stack.enter_context(checked_out(place.repository, commits[side], folder, environ=place.environ))
+            python = interpreter(folder, place.repository, logs=logs / side, environ=place.environ)
+            trees[side] = Tree(side, folder, python, logs / side, place.environ)
+        base, head = trees["base"], trees["head"]
+        if not base.benchmarks.is_dir():
+            raise PerfError(f"base ({commits['base'][:12]}) has no {FOLDER}: there is nothing to compare with")
+        names = collect(base), collect(head)
+        judge_names(run, *names)
+        shared = names[0] & names[1]
+        if not shared:
+            return
+        # One benchmark on two servers: that a benchmark itself was changed must not look like the server's doing.
+        shutil.rmtree(base.benchmarks)
+        shutil.copytree(head.benchmarks, base.benchmarks)
+        arms = _by_turns(run, trees, table)
+    if arms is not None:
+        judge_speed(run, shared, arms, table)
+
+
+def _by_turns(run: Run, trees: Mapping[Side, Tree], table: BenchTable) -> dict[Side, list[dict[str, Stats]]] | None:
+    """What each side's processes measured; None when they did not all come to their end."""
+    arms: dict[Side, list[dict[str, Stats]]] = {side: [] for side in SIDES}
+    wanted = 4 * table.blocks
+    with run.check("blocks", f"{table.blocks} blocks ABBA are measured", at_least=wanted) as check:
+        for side in (side for pair in turns(2 * table.blocks) for side in pair):
+            run.progress.now(f"process {check.examined + 1} of {wanted}: {side}")
+            arms[side].append(measure(trees[side], table))
+            check.examined += 1
+    kept = {side: [{name: arm[name].model_dump() for name in arm} for arm in arms[side]] for side in SIDES}
+    run.artifact_path("arms.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    return arms if check.examined == wanted else None
