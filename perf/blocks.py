@@ -43,16 +43,20 @@ class Effect:
         return self.ratio > 1 + percent / 100 and self.low > 1
 
 
+def by_block(figures: Sequence[float], combine: Callable[[Sequence[float]], float]) -> list[float]:
+    """A side's figure of each block, from the two that it measured there, in the order they were measured in."""
+    return [combine(pair) for pair in zip(figures[::2], figures[1::2], strict=True)]
+
+
 def effect(base: Sequence[float], head: Sequence[float], *, comparisons: int = 1) -> Effect:
-    """Compare two sides by their figures (above zero) in the order they were measured in, two of each a block.
+    """Compare two sides by their figures (above zero) of each block.
 
     Student's t on the blocks' log ratios. Among several `comparisons` in one run each interval is as much wider
     (Bonferroni) as keeps all of them right together with CONFIDENCE. Raises ValueError for fewer than two blocks.
     """
-    if len(base) != len(head) or len(base) % 2 or len(base) < 4:
-        raise ValueError(f"needs at least two blocks of two figures a side, not {len(base)} and {len(head)} figures")
-    pairs = [math.log(after / before) for before, after in zip(base, head, strict=True)]
-    ratios = [statistics.fmean(pair) for pair in zip(pairs[::2], pairs[1::2], strict=True)]
+    if len(base) != len(head) or len(base) < 2:
+        raise ValueError(f"needs at least two blocks of both sides, not {len(base)} and {len(head)}")
+    ratios = [math.log(after / before) for before, after in zip(base, head, strict=True)]
     mean, error = statistics.fmean(ratios), statistics.stdev(ratios) / math.sqrt(len(ratios))
     freedom = len(ratios) - 1
     wide = quantile(1 - (1 - CONFIDENCE) / (2 * comparisons), freedom)

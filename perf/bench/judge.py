@@ -9,7 +9,7 @@ from harness.record import Check
 from harness.verdict import CheckStatus
 from perf.bench.model import BenchTable, Stats
 from perf.bench.suite import FOLDER
-from perf.blocks import Effect, Side, effect
+from perf.blocks import Effect, Side, by_block, effect
 
 Arms = Mapping[Side, Sequence[Mapping[str, Stats]]]
 """What each process measured, by side, in the order they ran in."""
@@ -36,12 +36,17 @@ def judge_alone(run: Run, names: Collection[str], figures: Mapping[str, Stats], 
 
 
 def judge_speed(run: Run, names: Collection[str], arms: Arms, table: BenchTable) -> None:
-    """Compare each benchmark's medians: slower by more than the limit, and surely slower, fails."""
+    """Compare each benchmark: slower by more than the limit, and surely slower, fails.
+
+    A side's figure of a block is its quickest round there. Measured on a machine with neighbours: a median is that of
+    whichever speed the processor had just then, half as slow again or not, while the quickest rounds agree to 3 %.
+    """
     for name in sorted(names):
         title = f"{short(name)} is at most {table.slower_percent:g} % slower"
         with run.check(identity(name), title) as check:
             base, head = (
-                [stats.median for stats in _complete(check, arms[side], name, table)] for side in ("base", "head")
+                by_block([stats.min for stats in _complete(check, arms[side], name, table)], min)
+                for side in ("base", "head")
             )
             found = effect(base, head, comparisons=len(names))
             _tell(run, check, name, found)

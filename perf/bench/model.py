@@ -14,9 +14,9 @@ Percent = Annotated[float, Field(gt=0, le=1_000)]
 class BenchTable(Table):
     """`[bench]`: how benchmarks are measured, and from when on a slower one fails."""
 
-    blocks: Annotated[int, Field(ge=3, le=100)] = 6
+    blocks: Annotated[int, Field(ge=3, le=100)] = 12
     """Blocks ABBA of a comparison: four processes each."""
-    seconds: Annotated[float, Field(gt=0, le=60)] = 0.3
+    seconds: Annotated[float, Field(gt=0, le=60)] = 0.1
     """How long a process measures each benchmark, at least."""
     minimum_rounds: Annotated[int, Field(ge=1)] = 20
     """With fewer in any process the benchmark is inconclusive."""

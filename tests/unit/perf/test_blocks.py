@@ -3,10 +3,11 @@
 import itertools
 import math
 import random
+import statistics
 
 import pytest
 
-from perf.blocks import Effect, effect, quantile, turns
+from perf.blocks import Effect, by_block, effect, quantile, turns
 
 LIMIT = 10.0
 RUNS = 100
@@ -21,7 +22,8 @@ def measured(seed: int, ratio: float, *, noise: float, blocks: int = 6, drift: f
         for side in pair:
             true = 1e-5 * (ratio if side == "head" else 1.0)
             figures[side].append(true * math.exp(chance.gauss(drift * next(clock), noise)))
-    return effect(figures["base"], figures["head"], comparisons=12)
+    base, head = (by_block(figures[side], statistics.geometric_mean) for side in ("base", "head"))
+    return effect(base, head, comparisons=12)
 
 
 def test_two_pairs_are_a_block_abba() -> None:
@@ -74,7 +76,13 @@ def test_quantiles_are_those_of_the_tables(probability: float, freedom: int, exp
     assert quantile(probability, freedom) == pytest.approx(expected, abs=0.0006)
 
 
-@pytest.mark.parametrize("figures", [0, 2, 3, 5])
-def test_less_than_two_blocks_are_refused(figures: int) -> None:
+def test_a_block_has_two_figures_of_a_side() -> None:
+    assert by_block([3.0, 2.0, 5.0, 7.0], min) == [2.0, 5.0]
+    with pytest.raises(ValueError, match="argument"):
+        by_block([1.0, 2.0, 3.0], min)
+
+
+@pytest.mark.parametrize(("base", "head"), [(0, 0), (1, 1), (3, 4)])
+def test_less_than_two_blocks_and_sides_of_unequal_length_are_refused(base: int, head: int) -> None:
     with pytest.raises(ValueError, match="two blocks"):
-        effect([1.0] * figures, [1.0] * figures)
+        effect([1.0] * base, [1.0] * head)
