@@ -82,7 +82,7 @@ def test_every_problem_is_listed_at_once_with_its_place(tmp_path: Path) -> None:
 
 def test_an_unknown_name_that_is_like_no_other_gets_the_known_ones(tmp_path: Path) -> None:
     assert complaints(write(tmp_path, "[zzz]\n[reports]\nqqq = 1")) == [
-        "ops.toml: zzz: unknown table (known: audit, load, nightly, profile, reports, sentry, targets)",
+        "ops.toml: zzz: unknown table (known: audit, bench, load, nightly, profile, reports, sentry, targets)",
         "ops.toml: reports.qqq: unknown key (known: directory, keep)",
     ]
 
