@@ -12,7 +12,18 @@ from pathlib import Path
 from harness.categories import require_category
 from harness.errors import HarnessError
 from harness.progress import Progress
-from harness.record import Artifact, Check, Direction, Finding, Measurement, Part, Target, failure_reason, fingerprint
+from harness.record import (
+    Artifact,
+    Check,
+    Direction,
+    Finding,
+    Measurement,
+    Part,
+    Series,
+    Target,
+    failure_reason,
+    fingerprint,
+)
 from harness.verdict import CheckStatus, Severity
 
 PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?)")
@@ -103,6 +114,8 @@ class Run:
         """May be set once a local server's address is known."""
         self.checks: list[Check] = []
         self.measurements: list[Measurement] = []
+        self.series: list[Series] = []
+        """Figures over time, on one clock of the job's own."""
         self.parts: list[Part] = []
         self.artifacts: list[Artifact] = []
         """Files of other runs that belong to this one; its own are found when the record is written."""

@@ -183,6 +183,17 @@ class Measurement(Model):
         return self.value > self.limit if self.direction is Direction.LOWER else self.value < self.limit
 
 
+class Series(Model):
+    """One figure over time: points of seconds since the measuring began, ascending, and the value then.
+
+    All series of a record share that clock.
+    """
+
+    name: Text
+    unit: Text
+    points: Annotated[tuple[tuple[float, float], ...], Field(min_length=1)]
+
+
 class Artifact(Model):
     """A file kept as evidence."""
 
@@ -222,6 +233,7 @@ class RunRecord(Model):
     parts: tuple[Part, ...] = ()
     checks: tuple[Check, ...] = ()
     measurements: tuple[Measurement, ...] = ()
+    series: tuple[Series, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
 
     @property

@@ -252,6 +252,7 @@ def _make_record(start: Start, run: Run, outside: Surroundings, interrupted_by: 
         parts=tuple(run.parts),
         checks=tuple(run.checks),
         measurements=tuple(run.measurements),
+        series=tuple(run.series),
         artifacts=(*_own_artifacts(run.directory), *run.artifacts),
     )
 

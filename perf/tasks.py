@@ -21,6 +21,7 @@ def peers(_: Context, json: bool = False) -> int:
     "load",
     profile="a [load.profiles.NAME] of ops.toml",
     allow_production="the target's name once more, where it is a production one",
+    faults="let OrderDesk fail for a while, as the profile's table `fault` says",
 )
 def load(
     _: Context,
@@ -28,13 +29,14 @@ def load(
     profile: str = "nightly",
     target: str = "local",
     allow_production: str = "",
+    faults: bool = False,
     json: bool = False,
 ) -> int:
-    """Send a profile's load with k6 and judge answers, failures and durations."""
+    """Send a profile's load with k6 and judge answers, failures and durations; what limited it is told."""
     from perf.load.job import Options, run_load  # noqa: PLC0415 -- see peers
 
     return run_load(
-        Options(profile, target, allow_production),
+        Options(profile, target, allow_production, faults),
         repository=REPOSITORY,
         environ=os.environ,
         as_json=json,

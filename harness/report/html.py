@@ -11,6 +11,7 @@ from harness.record import Artifact, Check, Part, RunRecord
 from harness.report import digest as words
 from harness.report.chart import make_charts
 from harness.report.coverage import make_matrix
+from harness.report.timeline import make_timeline
 from harness.verdict import CheckStatus
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -36,6 +37,7 @@ def render(record: RunRecord) -> str:
             digest=digest,
             statuses=_ORDER,
             charts=make_charts(record.measurements),
+            timeline=make_timeline(record.series),
             groups=_groups(record),
             commands={check.id: words.command_of(record, check) for check in record.checks},
             longest=longest,

@@ -14,10 +14,11 @@ let lastId = 0;
 // The parameters of a legacy client's first request; it is followed by a notification in sessions only.
 export const INITIALIZE = { protocolVersion: LEGACY, capabilities: {}, clientInfo: CLIENT_INFO };
 
-// Sends one request and returns {status, milliseconds, result, error, text}: result and error as JSON-RPC has them,
-// null where the answer carries none (or is another request's), text for telling what came instead.
+// Sends one request and returns {status, began, milliseconds, retryAfter, result, error, text}: result and error as
+// JSON-RPC has them, null where the answer carries none (or is another request's), text for telling what came instead.
 export function request(endpoint, version, method, params = {}) {
   lastId += 1;
+  const began = Date.now();
   const body = { jsonrpc: '2.0', id: lastId, method, params: withMeta(version, params) };
   const response = http.post(endpoint.url, JSON.stringify(body), {
     headers: headers(endpoint, version, method, params),
@@ -28,19 +29,34 @@ export function request(endpoint, version, method, params = {}) {
   const own = message.id === lastId;
   return {
     status: response.status,
+    began,
     milliseconds: response.timings.duration,
+    retryAfter: Number(response.headers['Retry-After']) || null,
     result: (own && message.result) || null,
     error: (own && message.error) || null,
     text: `HTTP ${response.status} ${response.error || ''} ${String(response.body || '').slice(0, 200)}`,
   };
 }
 
-// Calls a tool: as request(), with `content` being the structured content of a successful result, else null.
+// Calls a tool: as request(), with `content` being the structured content of a successful result (its text, decoded if
+// it is JSON, where it has none), else null, and `code` and `details` what an error of ours says.
 export function callTool(endpoint, version, name, args) {
   const named = endpoint.store ? { ...args, store_identifier: endpoint.store } : args;
   const answer = request(endpoint, version, 'tools/call', { name, arguments: named });
   const succeeded = answer.status === 200 && answer.result && answer.result.isError !== true;
-  return { ...answer, content: (succeeded && answer.result.structuredContent) || null };
+  const said = answer.result ? structured(answer.result) : null;
+  const error = (!succeeded && said && said.error) || {};
+  return { ...answer, content: succeeded ? said : null, code: error.code, details: error.details || {} };
+}
+
+function structured(result) {
+  if (result.structuredContent) return result.structuredContent;
+  const text = (result.content || []).map((part) => part.text || '').join('\n');
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text || null;
+  }
 }
 
 function withMeta(version, params) {

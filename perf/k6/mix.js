@@ -1,58 +1,56 @@
-// The mixed load: reads, protocol calls of both eras and a few updates, in a fixed order, every answer's content checked.
+// The mixed load: reads, protocol calls of both eras, updates, or a tool of the operator's choice, by the profile's
+// weights, every answer's content checked.
 // Told by the environment: LOAD_PROFILE (JSON), LOAD_ENDPOINT (JSON: url, token, store), LOAD_SUMMARY (a file's path).
 
-import { check, sleep } from 'k6';
+import { sleep } from 'k6';
 import exec from 'k6/execution';
-import { Counter, Trend } from 'k6/metrics';
 
 import { callTool, INITIALIZE, LEGACY, MODERN, request } from './client.js';
-import { thresholds } from './thresholds.js';
+import { settle } from './measures.js';
+import { endpoint, iteration, options as plan, profile, scenario, spread } from './plan.js';
 
-const profile = JSON.parse(__ENV.LOAD_PROFILE);
-const endpoint = JSON.parse(__ENV.LOAD_ENDPOINT);
+export { breakUpstream, handleSummary, mendUpstream } from './measures.js';
 
 const PAGE = 10;
-const KINDS = ['cached_read', 'uncached_read', 'protocol', 'update'];
-const durations = Object.fromEntries(KINDS.map((kind) => [kind, new Trend(`duration_${kind}`, true)]));
-const answers = new Counter('answers');
+const SENDERS = { cached_read: read, uncached_read: readAnew, protocol, update, tool };
+const NEEDS_ORDERS = ['cached_read', 'uncached_read', 'update'];
+const total = Object.values(profile.mix).reduce((sum, weight) => sum + weight, 0);
 
-export const options = {
-  scenarios: {
-    mix: { executor: 'constant-vus', vus: profile.users, duration: `${profile.seconds}s`, gracefulStop: '35s' },
-  },
-  thresholds: thresholds(profile),
-  summaryTrendStats: ['count', 'min', 'med', 'avg', 'p(95)', 'p(99)', 'max'],
-  discardResponseBodies: false,
-};
+export const options = plan({ load: scenario() });
 
-// Which orders and products there are. Without any there is nothing to read, and the run is aborted.
+// Which eras the target speaks, and which orders and products there are, where they are asked for. Without any there is
+// nothing to send, and the run is aborted.
 export function setup() {
-  const orders = callTool(endpoint, MODERN, 'orders_list', { limit: PAGE });
-  const products = callTool(endpoint, MODERN, 'products_list', { limit: PAGE });
-  const found = {
-    orders: ((orders.content || {}).orders || []).map((order) => order.id),
-    products: ((products.content || {}).products || []).map((product) => product.id),
-  };
-  if (found.orders.length === 0 || found.products.length === 0) {
-    exec.test.abort(`no orders or no products to ask for: ${orders.text} / ${products.text}`);
+  const found = { eras: eras(), orders: [], products: [], origin: 0 };
+  if (NEEDS_ORDERS.some((kind) => kind in profile.mix)) {
+    const orders = callTool(endpoint, MODERN, 'orders_list', { limit: PAGE });
+    const products = callTool(endpoint, MODERN, 'products_list', { limit: PAGE });
+    found.orders = ((orders.content || {}).orders || []).map((order) => order.id);
+    found.products = ((products.content || {}).products || []).map((product) => product.id);
+    if (found.orders.length === 0 || found.products.length === 0) {
+      exec.test.abort(`no orders or no products to ask for: ${orders.text} / ${products.text}`);
+    }
   }
-  return found;
+  return { ...found, origin: Date.now() };
+}
+
+function eras() {
+  const answers = [MODERN, LEGACY].map((version) => [version, request(endpoint, version, 'tools/list')]);
+  const spoken = answers.filter(([, answer]) => answer.result !== null).map(([version]) => version);
+  if (spoken.length === 0) exec.test.abort(`no orders or no products to ask for: ${answers[0][1].text}`);
+  return spoken;
 }
 
 export default function (found) {
-  const number = exec.scenario.iterationInTest;
-  const version = exec.vu.idInTest % 2 === 0 ? LEGACY : MODERN;
-  const share = number % 100;
-  if (share < profile.update_percent) update(found, version, number);
-  else if (share < profile.update_percent + profile.protocol_percent) protocol(version, number);
-  else read(found, version, number);
+  const number = iteration();
+  const version = found.eras[exec.vu.idInTest % found.eras.length];
+  let left = spread(number) * total;
+  const [kind] = Object.entries(profile.mix).find(([, weight]) => (left -= weight) < 0);
+  SENDERS[kind](found, version, number);
   sleep(profile.think_milliseconds / 1000);
 }
 
-export function handleSummary(data) {
-  return { [__ENV.LOAD_SUMMARY]: JSON.stringify(data) };
-}
-
+// The same few again and again, which a cache gives from the second time on.
 function read(found, version, number) {
   const order = found.orders[number % found.orders.length];
   const product = found.products[number % found.products.length];
@@ -63,10 +61,24 @@ function read(found, version, number) {
     ['orders_list', { limit: PAGE }, (content) => content.orders.length === content.pagination.count],
     ['products_list', { limit: PAGE }, (content) => content.products.length === content.pagination.count],
   ];
-  const [tool, args, holds] = reads[number % reads.length];
-  const answer = callTool(endpoint, version, tool, args);
+  const [name, args, holds] = reads[number % reads.length];
+  settleRead(found, name, callTool(endpoint, version, name, args), holds);
+}
+
+// What nobody asked for before: no cache can give it.
+function readAnew(found, version, number) {
+  const args = { limit: PAGE, search_start_date: moment(number) };
+  const answer = callTool(endpoint, version, 'orders_list', args);
+  settleRead(found, 'orders_list', answer, (content) => content.orders.length === content.pagination.count);
+}
+
+function moment(number) {
+  return new Date(1_000_000_000_000 + number * 1000).toISOString().slice(0, 19).replace('T', ' ');
+}
+
+function settleRead(found, name, answer, holds) {
   const cached = answer.content !== null && answer.content.cached === true;
-  settle(cached ? 'cached_read' : 'uncached_read', tool, answer, () => holds(answer.content));
+  settle(cached ? 'cached_read' : 'uncached_read', name, answer, found.origin, () => holds(answer.content));
 }
 
 // A note that says what it is: the one change that spoils nothing. Its key makes a repetition harmless.
@@ -75,37 +87,25 @@ function update(found, version, number) {
   const key = `load-${Date.now()}-${number}`;
   const args = { order_id: order, changes: { order_notes: [`Load test ${key}`] }, idempotency_key: key };
   const answer = callTool(endpoint, version, 'orders_update', args);
-  settle('update', 'orders_update', answer, () =>
+  settle('update', 'orders_update', answer, found.origin, () =>
     answer.content.order.order_notes.some((note) => note.content === `Load test ${key}`),
   );
 }
 
-function protocol(version, number) {
-  const listed = ['tools/list', {}, (result) => result.tools.some((tool) => tool.name === 'orders_get')];
+function protocol(found, version, number) {
+  const listed = ['tools/list', {}, (result) => result.tools.length > 0];
   const calls =
     version === LEGACY
       ? [['initialize', INITIALIZE, (result) => result.protocolVersion === LEGACY], ['ping', {}, () => true], listed]
       : [['server/discover', {}, (result) => result.supportedVersions.includes(MODERN)], listed];
   const [method, params, holds] = calls[number % calls.length];
   const answer = request(endpoint, version, method, params);
-  settle('protocol', method, { ...answer, content: answer.result }, () => holds(answer.result));
+  settle('protocol', method, { ...answer, content: answer.result }, found.origin, () => holds(answer.result));
 }
 
-// Counts the answer, its duration and whether its content is right. No answer at all is counted by none of them but
-// http_req_failed: what nobody answered has no duration and no content.
-function settle(kind, name, answer, holds) {
-  if (answer.status === 0) return;
-  answers.add(1);
-  durations[kind].add(answer.milliseconds);
-  const right = answer.content !== null && holdsFor(holds);
-  if (!check(null, { [`${name} answers what it must`]: () => right })) console.warn(`${name}: ${answer.text}`);
-}
-
-// An answer of another shape is a wrong answer, not a fault of this script.
-function holdsFor(holds) {
-  try {
-    return holds();
-  } catch {
-    return false;
-  }
+// The tool that the profile names: right is what succeeds and says what is expected.
+function tool(found, version) {
+  const { name, arguments: args, expects } = profile.tool;
+  const answer = callTool(endpoint, version, name, args);
+  settle('tool', name, answer, found.origin, () => JSON.stringify(answer.content).includes(expects));
 }

@@ -12,5 +12,8 @@ export function thresholds(profile) {
   for (const [kind, limit] of Object.entries(profile.p95_milliseconds)) {
     table[`duration_${kind}`] = [`p(95)<=${limit}`];
   }
+  for (const [kind, limit] of Object.entries(profile.p99_milliseconds)) {
+    table[`duration_${kind}`] = [...(table[`duration_${kind}`] || []), `p(99)<=${limit}`];
+  }
   return table;
 }

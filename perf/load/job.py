@@ -1,5 +1,7 @@
-"""The job behind `./inv load`: profile and target found, k6 run, its record written."""
+"""The job behind `./inv load`: profile and target found, k6 run and watched, its record written."""
 
+import os
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -8,17 +10,27 @@ from pathlib import Path
 from typing import Any
 
 from harness.collector import Run
-from harness.config import LOCAL, Configuration, find_target, load
+from harness.config import LOCAL, Configuration, find_target, load, read_token
 from harness.errors import UsageError
 from harness.run import run_job
-from harness.targets import RunningTarget, open_target, start_local
+from harness.sandbox.client import SandboxClient
+from harness.targets import LocalTarget, RunningTarget, open_target, start_local
 from harness.waivers import load_waivers
+from perf.errors import PerfError
+from perf.load.bottleneck import Bottleneck, find_bottleneck
+from perf.load.evidence import add_series, judge_bottleneck, judge_leaks, judge_memory, judge_samples
 from perf.load.judge import judge
-from perf.load.k6 import MIX, find_k6, run_k6
-from perf.load.model import LoadTable, Profile
+from perf.load.k6 import MIX, SCRIPTS, Summary, find_k6, run_k6
+from perf.load.model import LOCAL_SCENARIOS, LoadTable, Profile
+from perf.load.sampling import Place, Sampler, place_of, windows_of, write_series
+from perf.load.scenarios import judge_cache, judge_hit_rate, judge_limits, judge_pool
+from perf.load.staleness import read_answers
+from perf.load.watching import Watching
 
-# A server started for the load must not refuse it: what the limiter does is another job's question.
+# A server started for the load must not refuse it, unless that is what its profile is for.
 LOCAL_SETTINGS = {"RATE_LIMIT_RPM": "1000000"}
+QUIET_SECONDS = 10.0
+"""How long after the load the server may take to give back what it held."""
 
 
 @dataclass(frozen=True)
@@ -28,14 +40,15 @@ class Options:
     profile: str
     target: str = LOCAL
     allow_production: str = ""
+    faults: bool = False
 
 
 @dataclass(frozen=True)
 class Tool:
-    """Which k6 runs which script."""
+    """Which k6 runs which script; without a script the scenario's own."""
 
     program: Path
-    script: Path = MIX
+    script: Path | None = None
 
 
 def run_load(
@@ -49,30 +62,52 @@ def run_load(
 ) -> int:
     """Return the exit code of a load, its record written.
 
-    Raises UsageError for an unusable ops.toml or waivers.toml, an unknown profile or target, and a production target
-    that was not named twice.
+    Raises UsageError for an unusable ops.toml or waivers.toml, an unknown profile or target, a production target that
+    was not named twice, and a profile that the target cannot have.
     """
     configuration = load(repository / "ops.toml", {"load": LoadTable})
-    profile = configuration.table("load", LoadTable).find(options.profile)
+    profile = choose_profile(options, configuration.table("load", LoadTable))
     waivers = load_waivers(repository / "waivers.toml", datetime.now(UTC).date())
     refuse_production(options, configuration)
 
     def body(run: Run) -> None:
         run.progress.now(f"opening target {options.target}")
-        with _open(options.target, configuration, logs=run.directory / "logs", environ=environ) as target:
+        logs = run.directory / "logs"
+        with _open(options.target, profile, configuration, logs=logs, environ=environ) as target:
             run.target = target.target
-            measure_load(run, target, profile, environ=environ, tool=tool or Tool(find_k6()))
+            admin = (
+                None if options.target == LOCAL else read_token(configuration, options.target, environ, "admin_token")
+            )
+            used = tool or Tool(find_k6())
+            measure_load(run, target, profile, environ=environ, tool=used, name=options.profile, admin_token=admin)
 
     return run_job(
         "load",
         body,
-        arguments={"profile": options.profile, "target": options.target},
+        arguments={"profile": options.profile, "target": options.target, "faults": options.faults},
         reports_directory=configuration.reports_directory,
         as_json=as_json,
         allow_inconclusive=allow_inconclusive,
         waivers=waivers,
         keep_runs=configuration.reports.keep,
     )
+
+
+def choose_profile(options: Options, table: LoadTable) -> Profile:
+    """Return the profile asked for, its fault taken out unless it was asked for too.
+
+    Raises UsageError where there is none of this name, it has no fault, or the target cannot have it.
+    """
+    profile = table.find(options.profile)
+    if options.faults and profile.fault is None:
+        raise UsageError(
+            f"profile {options.profile} has no fault; give it a table [load.profiles.{options.profile}.fault]"
+        )
+    if options.target != LOCAL and (options.faults or profile.scenario in LOCAL_SCENARIOS):
+        raise UsageError(
+            f"profile {options.profile} needs a server and a sandbox of its own: leave out --target {options.target}"
+        )
+    return profile if options.faults else profile.model_copy(update={"fault": None})
 
 
 def refuse_production(options: Options, configuration: Configuration) -> None:
@@ -86,24 +121,135 @@ def refuse_production(options: Options, configuration: Configuration) -> None:
         )
 
 
-def measure_load(run: Run, target: RunningTarget, profile: Profile, *, environ: Mapping[str, str], tool: Tool) -> None:
+def measure_load(
+    run: Run,
+    target: RunningTarget,
+    profile: Profile,
+    *,
+    environ: Mapping[str, str],
+    tool: Tool,
+    name: str = "load",
+    admin_token: str | None = None,
+) -> None:
     """Run the profile and judge it. Without enough answers nothing is judged, and the run is inconclusive."""
-    if target.target.production and profile.update_percent:
+    if target.target.production and "update" in profile.mix:
         run.skip("updates", "orders are updated", "nothing is changed on a production target")
-        profile = profile.model_copy(update={"update_percent": 0})
-    endpoint: dict[str, Any] = {"url": target.url, "token": target.token, "store": target.store}
-    title = f"{profile.users} users for {profile.seconds} s get at least {profile.minimum_answers} answers"
+        kept = {kind: weight for kind, weight in profile.mix.items() if kind != "update"}
+        profile = profile.model_copy(update={"mix": kept or {"cached_read": 1}})
+    journal_from = _journal_from(target, profile)
     summary = None
-    with run.check("traffic", title, at_least=profile.minimum_answers) as check:
-        summary = run_k6(tool.program, tool.script, profile, endpoint, directory=run.directory, environ=environ)
-        check.examined = summary.count("answers")
-    if summary is not None and summary.count("answers") >= profile.minimum_answers:
-        judge(run, summary, profile)
+    with Sampler(_place(target, admin_token)) as sampler:
+        watching = Watching(sampler, profile, run.progress, name)
+        title = f"{profile.users} users for {profile.seconds} s get at least {profile.minimum_answers} answers"
+        with run.check("traffic", title, at_least=profile.minimum_answers) as check:
+            summary = run_k6(
+                tool.program,
+                tool.script or _script(profile),
+                profile,
+                _endpoint(target, profile),
+                directory=run.directory,
+                environ=environ,
+                watch=watching,
+            )
+            check.examined = summary.count("answers")
+        windows = windows_of(sampler)
+        write_series(run.artifact_path("series.json"), windows)
+        add_series(run, windows)
+        if summary is None:
+            return
+        if watching.given_up:
+            _tell_early_end(run, summary, watching.given_up)
+        if summary.count("answers") < profile.minimum_answers:
+            return
+        accounts = len(target.tenants) if isinstance(target, LocalTarget) else 1
+        bottleneck = find_bottleneck(windows, cores=os.cpu_count() or 1, accounts=accounts)
+        judge(run, summary, profile, unsure=_unsure(bottleneck))
+        judge_samples(run, sampler.readings, wanted=sampler.place.admin_token is not None)
+        judge_bottleneck(run, bottleneck)
+        judge_memory(run, windows, profile)
+        if isinstance(target, LocalTarget):
+            _wait_for_quiet(sampler)
+            judge_leaks(run, sampler.readings)
+            _judge_scenario(run, target, profile, summary, sampler, journal_from)
+
+
+def _judge_scenario(
+    run: Run, target: LocalTarget, profile: Profile, summary: Summary, sampler: Sampler, journal_from: int
+) -> None:
+    if profile.hit_rate is not None:
+        judge_hit_rate(run, sampler.readings, profile.hit_rate)
+    if profile.scenario == "limits":
+        judge_limits(run, summary, profile)
+    if profile.scenario == "pool":
+        judge_pool(run, windows_of(sampler), sampler.readings)
+    if profile.scenario == "cache":
+        with SandboxClient(target.sandbox.base_url) as sandbox:
+            journal = sandbox.journal(since=journal_from)
+        log = (run.directory / "logs" / "k6.stderr.log").read_text("utf-8", "replace")
+        judge_cache(run, profile, journal, read_answers(log))
+
+
+def _tell_early_end(run: Run, summary: Summary, reason: str) -> None:
+    """A load that was given up failed, unless nobody ever answered it: then nothing is known."""
+    with run.check("comes_to_its_end", "the load is sent to its end") as check:
+        if not summary.count("answers"):
+            raise PerfError(f"given up: {reason}")
+        check.examined = 1
+        check.fail(f"given up: {reason}")
+
+
+def _unsure(bottleneck: Bottleneck | None) -> str:
+    if bottleneck is None or not bottleneck.is_generator:
+        return ""
+    return f"k6 was the limit, so its times are not the server's: {bottleneck.evidence}"
+
+
+def _place(target: RunningTarget, admin_token: str | None) -> Place:
+    if isinstance(target, LocalTarget):
+        return place_of(target.url, target.admin_token, target.server.pid)
+    return place_of(target.url, admin_token)
+
+
+def _script(profile: Profile) -> Path:
+    return SCRIPTS / f"{profile.scenario}.js" if profile.scenario in {"limits", "cache"} else MIX
+
+
+def _endpoint(target: RunningTarget, profile: Profile) -> dict[str, Any]:
+    """What the scripts are told of the target: of a local one also its sandbox, and the second tenant."""
+    endpoint: dict[str, Any] = {"url": target.url, "token": target.token, "store": target.store}
+    if isinstance(target, LocalTarget):
+        endpoint["control"] = target.sandbox.control_url
+        if profile.scenario == "limits":
+            account = target.sandbox.accounts[1]
+            endpoint["noisy"] = {"token": target.tenants[1].key, "store": account.store_id}
+    return endpoint
+
+
+def _journal_from(target: RunningTarget, profile: Profile) -> int:
+    if profile.scenario != "cache" or not isinstance(target, LocalTarget):
+        return 0
+    with SandboxClient(target.sandbox.base_url) as sandbox:
+        return sandbox.last_sequence()
+
+
+def _wait_for_quiet(sampler: Sampler) -> None:
+    """Read until the server holds no connection of k6's any more, and no call, or QUIET_SECONDS are over."""
+    deadline = time.monotonic() + QUIET_SECONDS
+    first = sampler.readings[0].server_process
+    while time.monotonic() < deadline:
+        reading = sampler.read(None)
+        server, process = reading.server, reading.server_process
+        idle = server is not None and server.total("db_pool_available") == server.total("db_pool_size")
+        if idle and process and first and process.connections <= first.connections + 1:
+            return
+        time.sleep(0.2)
 
 
 def _open(
-    name: str, configuration: Configuration, *, logs: Path, environ: Mapping[str, str]
+    name: str, profile: Profile, configuration: Configuration, *, logs: Path, environ: Mapping[str, str]
 ) -> AbstractContextManager[RunningTarget]:
     if name == LOCAL:
-        return start_local(logs=logs, environ=environ, settings=LOCAL_SETTINGS)
+        settings = {**LOCAL_SETTINGS, **profile.server}
+        stores = 2 if profile.scenario == "limits" else 1
+        return start_local(logs=logs, environ=environ, settings=settings, stores=stores)
     return open_target(name, configuration, logs=logs, environ=environ)

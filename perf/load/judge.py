@@ -1,28 +1,40 @@
 """From what k6 saw to a verdict: too little traffic is inconclusive, whatever the rates say."""
 
 import math
+from typing import get_args
 
 from harness.collector import Run
-from harness.record import Direction
+from harness.record import Check, Direction
+from harness.verdict import CheckStatus
+from perf.errors import PerfError
 from perf.load.k6 import Summary
-from perf.load.model import Profile
+from perf.load.model import Kind, Profile
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
-def judge(run: Run, summary: Summary, profile: Profile) -> None:
-    """Add the checks and measurements of a run that had its traffic."""
+def judge(run: Run, summary: Summary, profile: Profile, *, unsure: str = "") -> None:
+    """Add the checks and measurements of a run that had its traffic.
+
+    `unsure` is why its durations say nothing of the server, empty where they do: then their limits are inconclusive.
+    """
     _judge_content(run, summary, profile)
     requests = summary.count("http_reqs")
-    _at_most(run, "requests_failed", summary.value("http_req_failed", "rate"), "ratio", requests, profile.failed_rate)
+    failed = summary.value("http_req_failed", "rate")
+    _at_most(run, "requests_failed", failed, "ratio", samples=requests, limit=profile.failed_rate)
     seconds = profile.seconds
     run.measure("answers_per_second", summary.count("answers") / seconds, "1/s", samples=summary.count("answers"))
-    for kind in ("cached_read", "uncached_read", "protocol", "update"):
-        samples = summary.count(f"duration_{kind}")
-        limit = profile.p95_milliseconds.get(kind)
-        if samples or limit is not None:
-            value = summary.value(f"duration_{kind}", "p(95)")
-            _at_most(run, "duration", value, "ms", samples, limit, statistic="p95", kind=kind)
+    if profile.arrivals_per_second is not None:
+        dropped = summary.count("dropped_iterations")
+        arrived = dropped + summary.count("iterations")
+        rate = dropped / arrived if arrived else None
+        _at_most(run, "arrivals_dropped", rate, "ratio", samples=arrived, limit=profile.dropped_rate)
+    _judge_durations(run, summary, profile, "duration", unsure)
     with run.check("thresholds", "k6's own thresholds held") as check:
         check.expect(not summary.crossed, "k6 says that a threshold was crossed; logs/k6.stderr.log names it")
+    if profile.fault is not None:
+        _judge_fault(run, summary)
+        _judge_durations(run, summary, profile, "recovered", unsure)
 
 
 def _judge_content(run: Run, summary: Summary, profile: Profile) -> None:
@@ -36,18 +48,57 @@ def _judge_content(run: Run, summary: Summary, profile: Profile) -> None:
             check.fail("; ".join(wrong))
 
 
+def _judge_durations(run: Run, summary: Summary, profile: Profile, name: str, unsure: str) -> None:
+    """The percentiles of every kind that was timed, and of those that have a limit though nothing was."""
+    for kind in KINDS:
+        samples = summary.count(f"{name}_{kind}")
+        for statistic, limits in (("p95", profile.p95_milliseconds), ("p99", profile.p99_milliseconds)):
+            limit = limits.get(kind)
+            if limit is not None or (samples and statistic == "p95"):
+                value = summary.value(f"{name}_{kind}", f"p({statistic[1:]})")
+                _at_most(
+                    run, name, value, "ms", statistic=statistic, kind=kind, samples=samples, limit=limit, unsure=unsure
+                )
+
+
+def _judge_fault(run: Run, summary: Summary) -> None:
+    """While OrderDesk fails, an answer is right, or says that it is not; afterwards all are right again."""
+    right, honest, wrong = (summary.count(f"fault_{name}") for name in ("right", "honest", "wrong"))
+    with run.check("degrades", "while OrderDesk fails, what cannot be answered says so") as check:
+        check.examined = right + honest + wrong
+        check.evidence.append(f"{right} answered all the same, {honest} said why not")
+        if wrong:
+            check.fail(f"{wrong} answers were neither right nor said what was wrong; logs/k6.stderr.log has them")
+        if not honest and not wrong:
+            raise PerfError("no answer shows the fault: it did not reach what was asked for")
+    with run.check("recovers", "after the fault there are answers again", at_least=1) as check:
+        check.examined = sum(summary.count(f"recovered_{kind}") for kind in KINDS)
+
+
 def _at_most(
-    run: Run, name: str, value: float | None, unit: str, samples: int, limit: float | None, **labelled: str
+    run: Run,
+    name: str,
+    value: float | None,
+    unit: str,
+    *,
+    samples: int,
+    limit: float | None,
+    statistic: str = "value",
+    unsure: str = "",
+    **labels: str,
 ) -> None:
     """Measure; a metric without samples is no number, which is inconclusive where there is a limit or not."""
-    statistic = labelled.pop("statistic", "value")
-    run.measure(
-        name,
-        math.nan if value is None else value,
-        unit,
-        statistic=statistic,
-        samples=samples,
-        labels=labelled,
-        limit=limit,
-        direction=Direction.LOWER,
-    )
+    known = math.nan if value is None else value
+    told = None if unsure else limit
+    lower = Direction.LOWER
+    run.measure(name, known, unit, statistic=statistic, samples=samples, labels=labels, limit=told, direction=lower)
+    if unsure and limit is not None and math.isfinite(known):
+        run.add_check(
+            Check(
+                id=run.measurements[-1].check_id,
+                title=f"{name}, {statistic} is at most {limit:g} {unit}",
+                status=CheckStatus.INCONCLUSIVE,
+                reason=unsure,
+                examined=samples,
+            )
+        )

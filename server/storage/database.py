@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -93,8 +93,11 @@ class Database:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._open.wait(), REOPENING_WAIT_SECONDS)
         try:
-            async with self.engine.connect() as connection:
-                yield connection
+            with ExitStack() as waiting:
+                waiting.enter_context(self._metrics.database_pool_waiting.track_inprogress())
+                async with self.engine.connect() as connection:
+                    waiting.close()
+                    yield connection
         finally:
             if not self._open.is_set() and not self._in_use():
                 await self._reopen()

@@ -74,6 +74,9 @@ class Metrics:
         self.database_pool_available = Gauge(
             "db_pool_available", "Connections that can be had without waiting", registry=registry
         )
+        self.database_pool_waiting = Gauge(
+            "db_pool_waiting", "Requests and rounds that wait for a connection of the pool", registry=registry
+        )
         self.errors = Counter(
             "errors", "Errors answered to clients", ["error_type", "error_code", "endpoint"], registry=registry
         )

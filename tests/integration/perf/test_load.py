@@ -28,8 +28,7 @@ PROFILE = {
     "users": "4",
     "seconds": "3",
     "think_milliseconds": "20",
-    "protocol_percent": "40",
-    "update_percent": "1",
+    "mix": "{ cached_read = 59, protocol = 40, update = 1 }",
     "minimum_answers": "100",
 }
 
@@ -102,7 +101,7 @@ def test_too_few_answers_are_inconclusive(load: Load, tmp_path: Path) -> None:
 
 
 def test_a_limit_on_what_never_happened_is_inconclusive(load: Load, tmp_path: Path) -> None:
-    assert load(update_percent="0", p95_milliseconds="{ update = 5000 }") == 3
+    assert load(mix="{ cached_read = 1 }", p95_milliseconds="{ update = 5000 }") == 3
     assert record(tmp_path)["duration.p95.kind=update"]["status"] == "inconclusive"
 
 
@@ -181,7 +180,7 @@ def test_a_production_target_that_is_named_twice_is_loaded_but_not_changed(
 ) -> None:
     before = sandbox.last_sequence()
 
-    assert load(production=True, allow_production="here", update_percent="50") == 0
+    assert load(production=True, allow_production="here", mix="{ cached_read = 1, update = 1 }") == 0
     assert record(tmp_path)["updates"]["status"] == "skipped"
     assert {entry["method"] for entry in sandbox.journal(since=before)} <= {"GET"}
 

@@ -13,7 +13,7 @@ from server.tools.registry import ALL
 from tests.integration.server.bench import Bench, Samples, Shop, fail, succeed
 from tests.integration.server.test_webhook import deliver
 
-ALWAYS = {"quartermaster_build_info", "db_pool_size", "db_pool_available", "active_tenants_total"}
+ALWAYS = {"quartermaster_build_info", "db_pool_size", "db_pool_available", "db_pool_waiting", "active_tenants_total"}
 ONLY_ON_TROUBLE = {
     "audit_rows_dropped_total",
     "audit_rows_waiting",
@@ -96,6 +96,7 @@ def test_every_metric_of_the_contract_is_really_set(start: Any) -> None:
         ("db_connections_total", (("operation", "open"),)),
         ("db_pool_size", ()),
         ("db_pool_available", ()),
+        ("db_pool_waiting", ()),
         ("errors_total", (("endpoint", "/mcp"), ("error_code", "NOT_FOUND"), ("error_type", "tool"))),
         ("errors_total", (("endpoint", "/mcp"), ("error_code", "RATE_LIMIT_EXCEEDED"), ("error_type", "tool"))),
         ("unhandled_exceptions_total", ()),

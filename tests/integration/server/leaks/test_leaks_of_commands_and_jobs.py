@@ -53,7 +53,7 @@ def describe_target(watched: Watched, folder: Path) -> Mapping[str, str]:
         f'token_env = "{TOKEN}"',
         f'store = "{scene.shop.label}"',
         "[load.profiles.small]",
-        *("users = 2", "seconds = 2", "think_milliseconds = 20", "protocol_percent = 30", "update_percent = 10"),
+        *("users = 2", "seconds = 2", "think_milliseconds = 20", "mix = { cached_read = 6, protocol = 3, update = 1 }"),
         "minimum_answers = 5",
     ]
     (folder / "ops.toml").write_text("\n".join(lines), encoding="utf-8")

@@ -43,7 +43,11 @@ def test_without_a_table_no_profile_is_known(tmp_path: Path) -> None:
     ("line", "complaint"),
     [
         ("minimum_answers = 0", "minimum_answers: Input should be greater than or equal to 1"),
-        ("protocol_percent = 60\nupdate_percent = 50", "more than 100 together"),
+        ("mix = { guesses = 1 }", "mix"),
+        ("mix = { tool = 1 }", "belong together"),
+        ("stages = [{ users = 3, seconds = 4 }]", "the stages last 4 s"),
+        ('scenario = "limits"', "needs arrivals_per_second"),
+        ('scenario = "cache"', "needs server.CACHE_TTL_ORDERS_SECONDS"),
         ("p95_milliseconds = { cached = 50 }", "p95_milliseconds"),
         ("passed_rat = 0.9", "passed_rat: unknown key"),
         ("failed_rate = 2", "less than or equal to 1"),

@@ -1,7 +1,7 @@
 import asyncio
 import sqlite3
 import time
-from contextlib import closing
+from contextlib import AsyncExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -186,8 +186,21 @@ async def test_statements_and_connections_are_measured(database: Database, metri
     assert sample(metrics, "db_pool_available") == POOL_SIZE
     async with database.read():
         assert sample(metrics, "db_pool_available") == POOL_SIZE - 1
+        assert sample(metrics, "db_pool_waiting") == 0
     await database.close()
     assert sample(metrics, "db_connections_total", operation="close") == 1
+
+
+async def test_who_waits_for_a_connection_is_counted(database: Database, metrics: Metrics) -> None:
+    async with AsyncExitStack() as taken:
+        for _ in range(POOL_SIZE):
+            await taken.enter_async_context(database.connect())
+        asked = asyncio.create_task(count(database, tenants))
+        while not sample(metrics, "db_pool_waiting"):  # noqa: ASYNC110 - nobody signals that somebody began to wait
+            await asyncio.sleep(0.001)
+        assert sample(metrics, "db_pool_waiting") == 1
+    await asked
+    assert sample(metrics, "db_pool_waiting") == 0
 
 
 async def test_what_was_committed_is_there_for_another_program(database: Database, database_file: Path) -> None:

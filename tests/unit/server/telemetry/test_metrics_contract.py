@@ -62,6 +62,7 @@ def test_what_is_declared_beyond_the_contract_is_known() -> None:
         BUILD,
         "audit_rows_dropped_total",
         "audit_rows_waiting",
+        "db_pool_waiting",
         "disk_free_bytes",
         "disk_reserve_bytes",
         "error_events_dropped_total",

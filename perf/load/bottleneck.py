@@ -1,0 +1,115 @@
+"""What was closest to saturation while the load ran, told from the samples with its evidence."""
+
+import math
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from perf.load.windows import Window
+
+SERVER_CORES = 0.9
+"""One worker has one interpreter: at this much of a core it has no more to give."""
+GENERATOR_SHARE = 0.9
+"""Of the cores that the server leaves."""
+PROBE_MILLISECONDS = 50.0
+"""A request that needs nothing but a turn of the event loop waits this long: the loop is late."""
+UPSTREAM_PER_SECOND = 3.0
+"""What OrderDesk grants an account: a bucket refilled at 3 tokens a second."""
+UPSTREAM_SHARE = 0.9
+DROPPED_RATE = 0.005
+LEAST_WINDOWS = 3
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One resource: `saturation` is 1 where it was used up, in the median second of the busier half of the run."""
+
+    name: str
+    saturation: float
+    evidence: str
+
+
+@dataclass(frozen=True)
+class Bottleneck:
+    """All resources that could be told. `name` is that of the first that was used up, "none" where none was."""
+
+    name: str
+    resources: tuple[Resource, ...]
+
+    @property
+    def evidence(self) -> str:
+        """Of the resource that was used up; of the one closest to it where none was."""
+        named = [each for each in self.resources if each.name == self.name and each.saturation >= 1]
+        return (named or sorted(self.resources, key=lambda each: -each.saturation))[0].evidence
+
+    @property
+    def is_generator(self) -> bool:
+        """Whether k6 was the limit: what it timed then says more of itself than of the server."""
+        return self.name == "generator"
+
+
+def find_bottleneck(windows: Sequence[Window], *, cores: int, accounts: int = 1) -> Bottleneck | None:
+    """What limited the run; None with fewer than LEAST_WINDOWS windows, or where no resource could be told.
+
+    `cores` is of the machine that generator and server share, `accounts` how many OrderDesk accounts were asked.
+    """
+    if len(windows) < LEAST_WINDOWS:
+        return None
+    found = [each for each in _resources(windows, cores, accounts) if math.isfinite(each.saturation)]
+    if not found:
+        return None
+    # In the order of causes: where a CPU is used up, others wait for it, and so on down to the loop that all wait for.
+    name = next((each.name for each in found if each.saturation >= 1), "none")
+    return Bottleneck(name, tuple(found))
+
+
+def _resources(windows: Sequence[Window], cores: int, accounts: int) -> list[Resource]:
+    server = _busy(windows, lambda each: each.server_cpu)
+    generator = _busy(windows, lambda each: each.generator_cpu)
+    left = max(1.0, cores - (0.0 if math.isnan(server) else server))
+    waiting = _busy(windows, lambda each: each.pool_waiting)
+    in_use = _busy(windows, lambda each: each.pool_in_use)
+    upstream = _busy(windows, lambda each: each.upstream_calls)
+    refused = sum(each.upstream_refusals for each in windows if math.isfinite(each.upstream_refusals))
+    probe = _busy(windows, lambda each: each.probe_milliseconds)
+    rate = UPSTREAM_PER_SECOND * accounts
+    resources = [
+        Resource(
+            "generator",
+            generator / (GENERATOR_SHARE * left),
+            f"k6 took {generator:.2f} of the {left:.2f} cores left to it",
+        ),
+        Resource("server CPU", server / SERVER_CORES, f"the server took {server:.2f} of its one core"),
+        Resource(
+            "upstream bucket",
+            max(upstream / (UPSTREAM_SHARE * rate), 1.0 if refused else 0.0),
+            f"{upstream:.1f} calls/s to OrderDesk of the {rate:g} it grants, {refused:.0f} refused",
+        ),
+        Resource(
+            "database pool",
+            1.0 + waiting if waiting > 0 else 0.0,
+            f"{waiting:.0f} waited for a connection, {in_use:.0f} were in use",
+        ),
+        Resource(
+            "event loop",
+            probe / PROBE_MILLISECONDS,
+            f"/health/live, which needs nothing, took {probe:.1f} ms",
+        ),
+    ]
+    return [*_dropped(windows, resources), *resources]
+
+
+def _dropped(windows: Sequence[Window], resources: Sequence[Resource]) -> list[Resource]:
+    """Arrivals that found every user busy: the generator had too few, unless what they waited for was the server."""
+    dropped = sum(each.dropped for each in windows)
+    share = dropped / max(1.0, dropped + sum(each.requests for each in windows))
+    servers = [each for each in resources if each.name != "generator" and each.saturation >= 1]
+    if share <= DROPPED_RATE or servers:
+        return []
+    return [Resource("generator", 1.0, f"{share:.1%} of the arrivals found every user busy, and the server had room")]
+
+
+def _busy(windows: Sequence[Window], of: Callable[[Window], float]) -> float:
+    """The median of the upper half of what could be told: a ramp's beginning is no rest, and one second no rule."""
+    values = sorted(value for value in map(of, windows) if math.isfinite(value))
+    return statistics.median(values[len(values) // 2 :]) if values else math.nan

@@ -1,0 +1,147 @@
+"""Read generator, server and both processes once a second, on one monotonic clock, and keep what was read."""
+
+import contextlib
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import httpx
+import psutil
+
+from harness.connections import certificates
+from harness.process import ChildProcess
+from perf.load.exposition import Exposition, read_exposition
+from perf.load.windows import ProcessReading, Reading, Window, make_windows
+
+TIMEOUT_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the server that is loaded can be looked at. `pid` is None for one that is not on this machine."""
+
+    base_url: str
+    admin_token: str | None = field(repr=False)
+    pid: int | None = None
+
+
+def place_of(url: str, admin_token: str | None, pid: int | None = None) -> Place:
+    """The place of a server by its MCP endpoint: health and metrics are at the root of the same address."""
+    parts = urlsplit(url)
+    return Place(f"{parts.scheme}://{parts.netloc}", admin_token, pid)
+
+
+class Sampler:
+    """Reads when it is told to. A context manager; `readings` are in order, the first one made at the start."""
+
+    def __init__(self, place: Place, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self.readings: list[Reading] = []
+        self.place = place
+        self._monotonic = monotonic
+        self._began = monotonic()
+        self._http = httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False, verify=certificates())
+        self._api = ""
+
+    def __enter__(self) -> Self:
+        self.read(None)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def read(self, generator: ChildProcess | None) -> Reading:
+        """Make one reading, keep it and return it."""
+        server = self._metrics()
+        reading = Reading(
+            at=self._monotonic() - self._began,
+            generator=self._generator(generator) if generator else {},
+            generator_process=read_process(generator.pid) if generator else ProcessReading(0.0),
+            server=server,
+            server_process=None if self.place.pid is None else read_process(self.place.pid),
+            probe_milliseconds=self._probe(),
+        )
+        self.readings.append(reading)
+        return reading
+
+    def stop_generator(self) -> None:
+        """Let k6 end now, with its summary written."""
+        attributes = {"data": {"type": "status", "id": "default", "attributes": {"stopped": True}}}
+        self._http.patch(f"{self._api}/v1/status", json=attributes)
+
+    def _generator(self, process: ChildProcess) -> dict[str, float]:
+        with contextlib.suppress(httpx.HTTPError, psutil.Error, ValueError, KeyError):
+            self._api = self._api or _api_of(process.pid)
+            if self._api:
+                return read_generator(self._http.get(f"{self._api}/v1/metrics").json())
+        # What was known a second ago is the best that is known now: counters do not go back.
+        return dict(self.readings[-1].generator)
+
+    def _metrics(self) -> Exposition | None:
+        if self.place.admin_token is None:
+            return None
+        headers = {"Authorization": f"Bearer {self.place.admin_token}"}
+        with contextlib.suppress(httpx.HTTPError):
+            response = self._http.get(f"{self.place.base_url}/metrics", headers=headers)
+            if response.status_code == 200:
+                return read_exposition(response.text)
+        return None
+
+    def _probe(self) -> float | None:
+        began = time.perf_counter()
+        with contextlib.suppress(httpx.HTTPError):
+            if self._http.get(f"{self.place.base_url}/health/live").status_code == 200:
+                return (time.perf_counter() - began) * 1000
+        return None
+
+
+def read_generator(document: dict[str, Any]) -> dict[str, float]:
+    """What k6's GET /v1/metrics says, by name: counters and gauges; `failed` is the count of requests that failed."""
+    found: dict[str, float] = {}
+    for each in document["data"]:
+        sample = each["attributes"]["sample"]
+        for key in ("count", "value", "rate"):
+            if key in sample:
+                found[each["id"]] = float(sample[key])
+                break
+    found["failed"] = round(found.get("http_req_failed", 0.0) * found.get("http_reqs", 0.0))
+    return found
+
+
+def read_process(pid: int) -> ProcessReading | None:
+    """What the process has used and holds; None when it is gone."""
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(pid)
+        with process.oneshot():
+            times = process.cpu_times()
+            established = [each for each in process.net_connections("tcp") if each.status == "ESTABLISHED"]
+            return ProcessReading(
+                cpu_seconds=times.user + times.system,
+                resident_bytes=process.memory_info().rss,
+                descriptors=process.num_fds(),
+                connections=len(established),
+            )
+    return None
+
+
+def write_series(path: Path, windows: tuple[Window, ...]) -> None:
+    """Write the windows as JSON; what could not be told is null."""
+    rows = [{name: None if math.isnan(value) else value for name, value in asdict(each).items()} for each in windows]
+    path.write_text(json.dumps({"windows": rows}, indent=1) + "\n", encoding="utf-8")
+
+
+def windows_of(sampler: Sampler) -> tuple[Window, ...]:
+    """The windows between a sampler's readings."""
+    return make_windows(sampler.readings)
+
+
+def _api_of(pid: int) -> str:
+    """Where k6's API listens; empty while it does not."""
+    for each in psutil.Process(pid).net_connections("tcp"):
+        if each.status == "LISTEN":
+            return f"http://127.0.0.1:{each.laddr.port}"
+    return ""

@@ -1,0 +1,156 @@
+"""From readings of counters to what happened in each second between them; nothing is read here."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from perf.load.exposition import Exposition
+
+EDGES = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500, 700, 1000, 2000, 5000, 10000, 60000)
+"""Upper edges, in milliseconds, of the histogram that the scripts keep; perf/k6/measures.js has the same."""
+NEEDED = (
+    "http_requests_total",
+    "mcp_tool_calls_total",
+    "cache_operations_total",
+    "db_pool_size",
+    "db_pool_available",
+    "db_pool_waiting",
+)
+"""What the server must expose, from the first answer on, for its samples to count."""
+
+
+@dataclass(frozen=True)
+class ProcessReading:
+    """What a process has used and holds: CPU seconds so far, bytes, descriptors, established connections."""
+
+    cpu_seconds: float
+    resident_bytes: int = 0
+    descriptors: int = 0
+    connections: int = 0
+
+
+@dataclass(frozen=True)
+class Reading:
+    """All that was read at one moment: `at` is seconds on the run's one clock. None is what could not be read."""
+
+    at: float
+    generator: Mapping[str, float] = field(default_factory=dict)
+    """k6's metrics: counters as they stand; `failed_rate` the part of requests so far that failed."""
+    generator_process: ProcessReading | None = None
+    server: Exposition | None = None
+    server_process: ProcessReading | None = None
+    probe_milliseconds: float | None = None
+    """How long /health/live took, which needs nothing but a turn of the event loop."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """What happened between two readings, per second where nothing else is said; NaN is what could not be told."""
+
+    at: float
+    requests: float
+    failed: float
+    dropped: float
+    users: float
+    p95_milliseconds: float
+    generator_cpu: float
+    """In cores."""
+    server_cpu: float = math.nan
+    resident_bytes: float = math.nan
+    descriptors: float = math.nan
+    connections: float = math.nan
+    probe_milliseconds: float = math.nan
+    calls: float = math.nan
+    call_errors: float = math.nan
+    cache_hits: float = math.nan
+    cache_misses: float = math.nan
+    refusals: float = math.nan
+    pool_in_use: float = math.nan
+    pool_waiting: float = math.nan
+    upstream_calls: float = math.nan
+    upstream_refusals: float = math.nan
+
+
+def make_windows(readings: Sequence[Reading]) -> tuple[Window, ...]:
+    """A window between each two readings that follow each other."""
+    return tuple(_window(before, after) for before, after in pairwise(readings))
+
+
+def missing_metrics(readings: Sequence[Reading]) -> tuple[str, ...]:
+    """The metrics needed that the last reading of the server does not have: all of them where it was never read."""
+    last = next((reading.server for reading in reversed(readings) if reading.server), None)
+    return NEEDED if last is None else tuple(name for name in NEEDED if not last.has(name))
+
+
+def percentile(counts: Mapping[int, float], share: float) -> float:
+    """The edge at or below which `share` of the counted durations lie; NaN without any."""
+    wanted, seen = share * sum(counts.values()), 0.0
+    for edge in sorted(counts):
+        seen += counts[edge]
+        if counts[edge] > 0 and seen >= wanted:
+            return float(edge)
+    return math.nan
+
+
+def _window(before: Reading, after: Reading) -> Window:
+    seconds = after.at - before.at
+
+    def rate(name: str) -> float:
+        return (after.generator.get(name, 0.0) - before.generator.get(name, 0.0)) / seconds
+
+    durations = {
+        edge: sum(
+            value - before.generator.get(name, 0.0)
+            for name, value in after.generator.items()
+            if name.startswith(f"bucket_{edge}_")
+        )
+        for edge in EDGES
+    }
+    generated = Window(
+        at=after.at,
+        requests=rate("http_reqs"),
+        failed=rate("failed"),
+        dropped=rate("dropped_iterations"),
+        users=after.generator.get("vus", 0.0),
+        p95_milliseconds=percentile(durations, 0.95),
+        generator_cpu=_cores(before.generator_process, after.generator_process, seconds),
+    )
+    return Window(**{**vars(generated), **_of_server(before, after, seconds), **_of_process(before, after, seconds)})
+
+
+def _of_process(before: Reading, after: Reading, seconds: float) -> dict[str, float]:
+    found: dict[str, float] = {"server_cpu": _cores(before.server_process, after.server_process, seconds)}
+    if after.server_process is not None:
+        held = vars(after.server_process)
+        found |= {name: float(held[name]) for name in ("resident_bytes", "descriptors", "connections")}
+    if after.probe_milliseconds is not None:
+        found["probe_milliseconds"] = after.probe_milliseconds
+    return found
+
+
+def _of_server(before: Reading, after: Reading, seconds: float) -> dict[str, float]:
+    if before.server is None or after.server is None:
+        return {}
+    old, new = before.server, after.server
+
+    def rate(name: str, **labels: str) -> float:
+        return (new.total(name, **labels) - old.total(name, **labels)) / seconds
+
+    return {
+        "calls": rate("mcp_tool_calls_total"),
+        "call_errors": rate("mcp_tool_calls_total", status="error"),
+        "cache_hits": rate("cache_operations_total", operation="hit"),
+        "cache_misses": rate("cache_operations_total", operation="miss"),
+        "refusals": rate("rate_limit_hits_total"),
+        "pool_in_use": new.total("db_pool_size") - new.total("db_pool_available"),
+        "pool_waiting": new.total("db_pool_waiting"),
+        "upstream_calls": rate("orderdesk_api_calls_total"),
+        "upstream_refusals": rate("orderdesk_api_calls_total", status="429"),
+    }
+
+
+def _cores(before: ProcessReading | None, after: ProcessReading | None, seconds: float) -> float:
+    if before is None or after is None:
+        return math.nan
+    return (after.cpu_seconds - before.cpu_seconds) / seconds
