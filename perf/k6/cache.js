@@ -13,8 +13,9 @@ export { breakUpstream, handleSummary, mendUpstream } from './measures.js';
 const ORDERS = 4;
 // The key that the sandbox's foreign writer sets: harness/sandbox/foreign.py.
 const METADATA_KEY = 'warehouse_sync';
-// One answer in so many is written down: enough to find a lie, not so many that writing is the load.
-const WRITTEN = 20;
+// One answer in so many is written down: enough to find a lie, not so many that writing is the load. No multiple of
+// ORDERS, so that each order has its turn.
+const WRITTEN = 21;
 
 export const options = plan({ load: scenario() });
 

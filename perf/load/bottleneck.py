@@ -87,7 +87,7 @@ def _resources(windows: Sequence[Window], cores: int, accounts: int) -> list[Res
         ),
         Resource(
             "database pool",
-            1.0 + waiting if waiting > 0 else 0.0,
+            0.0 if waiting == 0 else waiting + 1,
             f"{waiting:.0f} waited for a connection, {in_use:.0f} were in use",
         ),
         Resource(

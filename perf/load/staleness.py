@@ -56,6 +56,8 @@ def _lie(answer: Answer, spans: list[tuple[str, float, float]], ttl: float) -> s
     true = [(begin, end) for value, begin, end in spans if value == answer.value]
     if any(begin <= latest and end >= earliest for begin, end in true):
         return ""
+    if true and true[0][0] > latest:
+        return f"order {answer.order} showed {answer.value}, which was true only later"
     if true:
         return f"order {answer.order} showed {answer.value}, which was over {answer.began - true[-1][1]:.2f} s before"
     return f"order {answer.order} showed {answer.value}, which was never true"

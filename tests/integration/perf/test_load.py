@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -155,6 +156,89 @@ def test_a_server_that_dies_under_load_fails(start_target: StartTarget, tmp_path
     thread.join()
 
     assert {check.id: check.status for check in run.checks}["requests_failed"] is CheckStatus.FAILED
+
+
+def test_a_load_that_nobody_answers_any_more_ends_early_and_fails(start_target: StartTarget, tmp_path: Path) -> None:
+    target = start_target(settings={"RATE_LIMIT_RPM": "1000000"})
+    run = Run(tmp_path / "run", SilentProgress())
+    profile = Profile(users=4, seconds=120, think_milliseconds=5, minimum_answers=50)
+
+    def freeze_amid_load() -> None:
+        log = target.server.stderr
+        deadline = time.monotonic() + 20
+        while log.read_bytes().count(b'"http.request"') < 200 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        os.kill(target.server.pid, signal.SIGSTOP)
+
+    thread = threading.Thread(target=freeze_amid_load)
+    began = time.monotonic()
+    thread.start()
+    try:
+        measure_load(run, target, profile, environ=os.environ, tool=Tool(find_k6()))
+    finally:
+        thread.join()
+        os.kill(target.server.pid, signal.SIGCONT)
+
+    assert time.monotonic() - began < 60
+    (early,) = [check for check in run.checks if check.id == "comes_to_its_end"]
+    assert early.status is CheckStatus.FAILED
+    assert "nobody answered for" in early.reason
+
+
+def test_metrics_that_cannot_be_read_are_inconclusive(local_target: LocalTarget, tmp_path: Path) -> None:
+    run = Run(tmp_path, SilentProgress())
+    profile = Profile(users=2, seconds=3, think_milliseconds=20, minimum_answers=50)
+    closed = dataclasses.replace(local_target, admin_token="not the operator's")
+    measure_load(run, closed, profile, environ=os.environ, tool=Tool(find_k6()))
+
+    (samples,) = [check for check in run.checks if check.id == "samples"]
+    assert samples.status is CheckStatus.INCONCLUSIVE
+    assert "db_pool_waiting" in samples.reason
+
+
+def test_server_and_generator_are_seen_on_one_axis_of_time(local_target: LocalTarget, tmp_path: Path) -> None:
+    run = Run(tmp_path, SilentProgress())
+    profile = Profile(users=2, seconds=4, think_milliseconds=20, minimum_answers=50)
+    measure_load(run, local_target, profile, environ=os.environ, tool=Tool(find_k6()))
+
+    names = {each.name for each in run.series}
+    assert {"requests", "users", "p95", "server CPU", "k6 CPU", "server memory", "cache hits"} <= names
+    windows = json.loads((tmp_path / "series.json").read_bytes())["windows"]
+    assert len(windows) >= 3
+    answers = sum(after["requests"] * (after["at"] - before["at"]) for before, after in pairwise(windows))
+    assert answers > 50
+    (bottleneck,) = [check for check in run.checks if check.id == "bottleneck"]
+    assert any("server CPU" in line for line in bottleneck.evidence)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"stages": "[{ users = 6, seconds = 2 }, { users = 1, seconds = 1 }]", "seconds": "3"},
+        {"arrivals_per_second": "60", "users": "20"},
+        {
+            "mix": "{ tool = 9, protocol = 1 }",
+            "tool": '{ name = "orders_list", arguments = { limit = 3 }, expects = "pagination" }',
+            "p95_milliseconds": "{ tool = 5000 }",
+        },
+    ],
+    ids=["stages", "arrivals", "tool"],
+)
+def test_a_profile_says_who_sends_what(load: Load, tmp_path: Path, changed: dict[str, str]) -> None:
+    assert load(**changed) == 0
+    assert {check["status"] for check in record(tmp_path).values()} <= {"passed", "not_applicable"}
+
+
+def test_a_tool_whose_answers_are_not_what_is_expected_fails(load: Load, tmp_path: Path) -> None:
+    tool = '{ name = "orders_list", arguments = { limit = 3 }, expects = "no order says this" }'
+
+    assert load(mix="{ tool = 1 }", tool=tool) == 1
+    assert record(tmp_path)["content"]["status"] == "failed"
+
+
+def test_arrivals_that_nobody_is_free_for_fail(load: Load, tmp_path: Path) -> None:
+    assert load(arrivals_per_second="400", users="1", dropped_rate="0.001") == 1
+    assert record(tmp_path)["arrivals_dropped"]["status"] == "failed"
 
 
 def test_a_missing_k6_is_inconclusive(local_target: LocalTarget, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from harness.record import (
     Part,
     Revision,
     RunRecord,
+    Series,
     Target,
     make_id,
 )
@@ -75,6 +76,7 @@ def hostile() -> RunRecord:
         target=Target(name=HOSTILE, url=HOSTILE, release=HOSTILE, production=True),
         arguments={HOSTILE: HOSTILE, "list": [HOSTILE]},
         measurements=(Measurement(name="m", value=1, unit=HOSTILE, labels={HOSTILE: HOSTILE}),),
+        series=(Series(name=HOSTILE, unit=HOSTILE, points=((0.0, 1.0), (1.0, 2.0))),),
         artifacts=(Artifact(path="javascript:alert(1)", media_type=HOSTILE, sha256="0" * 64, bytes=1),),
     )
 
@@ -93,6 +95,10 @@ def of_a_night() -> RunRecord:
              exit_code=-9, duration_seconds=1),
         Part(name="capacity", command=("load.capacity",), status=PartStatus.SKIPPED, reason="left out"),
     )  # fmt: skip
+    series = (
+        Series(name="requests", unit="1/s", points=((1.0, 90.0), (2.0, 100.0))),
+        Series(name="server memory", unit="B", points=((1.0, 1e8), (2.0, 1.1e8))),
+    )
     return make_record(
         one(CheckStatus.PASSED, "story.ran"),
         one(CheckStatus.PASSED, "story.answers"),
@@ -102,6 +108,7 @@ def of_a_night() -> RunRecord:
         one(CheckStatus.SKIPPED, "capacity.ran"),
         parts=parts,
         measurements=(measurement, measurement.model_copy(update={"statistic": "p50", "limit": None, "value": 0.2})),
+        series=series,
         artifacts=(Artifact(path="logs/audit.stderr.log", media_type="text/plain", sha256="0" * 64, bytes=12_345),),
     )
 

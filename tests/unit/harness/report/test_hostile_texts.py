@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from markdown_it import MarkdownIt
 
-from harness.record import Finding, Measurement, RunRecord, Target
+from harness.record import Finding, Measurement, RunRecord, Series, Target
 from harness.report import html, junit, markdown, sarif
 from harness.report.terminal import print_summary
 from harness.verdict import CheckStatus
@@ -60,6 +60,7 @@ def of(text: str) -> RunRecord:
         target=Target(name=text, url=text, release=text),
         arguments={"only": text},
         measurements=(Measurement(name="m", value=1, unit=text, labels={"tool": text}),),
+        series=(Series(name=text, unit=text, points=((0.0, 1.0),)),),
     )
 
 

@@ -67,10 +67,11 @@ def test_the_page_lists_everything_that_was_not_checked(record: RunRecord) -> No
     assert ("NOT CHECKED" in page.text) == bool(not_checked(record))
 
 
-def test_the_page_has_every_part_measurement_and_file(record: RunRecord) -> None:
+def test_the_page_has_every_part_measurement_series_and_file(record: RunRecord) -> None:
     page = Page(html.render(record))
     assert page.values("data-part") == [part.name for part in record.parts]
     assert page.values("data-measurement") == [each.check_id for each in record.measurements]
+    assert page.values("data-series") == [each.name for each in record.series]
     assert page.values("data-artifact") == [each.path for each in record.artifacts]
 
 
