@@ -168,7 +168,8 @@ def measure_load(
         judge_bottleneck(run, bottleneck)
         judge_memory(run, windows, profile)
         if isinstance(target, LocalTarget):
-            _wait_for_quiet(sampler)
+            if not watching.given_up:
+                _wait_for_quiet(sampler)
             judge_leaks(run, sampler.readings)
             _judge_scenario(run, target, profile, summary, sampler, journal_from)
 
@@ -211,7 +212,7 @@ def _place(target: RunningTarget, admin_token: str | None) -> Place:
 
 
 def _script(profile: Profile) -> Path:
-    return SCRIPTS / f"{profile.scenario}.js" if profile.scenario in {"limits", "cache"} else MIX
+    return SCRIPTS / f"{profile.scenario}.js" if profile.scenario != "mix" else MIX
 
 
 def _endpoint(target: RunningTarget, profile: Profile) -> dict[str, Any]:
@@ -239,8 +240,8 @@ def _wait_for_quiet(sampler: Sampler) -> None:
     while time.monotonic() < deadline:
         reading = sampler.read(None)
         server, process = reading.server, reading.server_process
-        idle = server is not None and server.total("db_pool_available") == server.total("db_pool_size")
-        if idle and process and first and process.connections <= first.connections + 1:
+        idle = server is None or server.total("db_pool_available") == server.total("db_pool_size")
+        if process is None or (idle and first and process.connections <= first.connections + 1):
             return
         time.sleep(0.2)
 

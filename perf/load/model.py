@@ -12,8 +12,8 @@ from harness.sandbox.faults import Fault
 Kind = Literal["cached_read", "uncached_read", "protocol", "update", "tool"]
 """What is sent and timed apart. What a read is timed as is the answer's to say: whether a cache gave it."""
 Scenario = Literal["mix", "pool", "limits", "cache"]
-"""A mix; a mix for which the database's connections are too few; two tenants of whom one asks too much; a few orders
-that all ask for."""
+"""A mix; more callers than the database has connections; two tenants of whom one asks too much; a few orders that all
+ask for. Only the first knows `mix`."""
 LOCAL_SCENARIOS = frozenset({"pool", "limits", "cache"})
 """Those that need a server, tenants or an upstream of their own."""
 Rate = Annotated[float, Field(ge=0, le=1)]

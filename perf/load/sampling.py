@@ -18,7 +18,8 @@ from harness.process import ChildProcess
 from perf.load.exposition import Exposition, read_exposition
 from perf.load.windows import ProcessReading, Reading, Window, make_windows
 
-TIMEOUT_SECONDS = 2.0
+TIMEOUT_SECONDS = 1.0
+"""A reading that takes longer is none: the next second has its own."""
 
 
 @dataclass(frozen=True)
@@ -56,14 +57,15 @@ class Sampler:
 
     def read(self, generator: ChildProcess | None) -> Reading:
         """Make one reading, keep it and return it."""
-        server = self._metrics()
+        probe, answered = self._probe()
+        server = self._metrics() if answered else None
         reading = Reading(
             at=self._monotonic() - self._began,
             generator=self._generator(generator) if generator else {},
             generator_process=read_process(generator.pid) if generator else ProcessReading(0.0),
             server=server,
             server_process=None if self.place.pid is None else read_process(self.place.pid),
-            probe_milliseconds=self._probe(),
+            probe_milliseconds=probe,
         )
         self.readings.append(reading)
         return reading
@@ -91,12 +93,16 @@ class Sampler:
                 return read_exposition(response.text)
         return None
 
-    def _probe(self) -> float | None:
+    def _probe(self) -> tuple[float | None, bool]:
+        """How long a request took that needs nothing, and whether it was answered; None where nobody listens."""
         began = time.perf_counter()
-        with contextlib.suppress(httpx.HTTPError):
-            if self._http.get(f"{self.place.base_url}/health/live").status_code == 200:
-                return (time.perf_counter() - began) * 1000
-        return None
+        try:
+            status = self._http.get(f"{self.place.base_url}/health/live").status_code
+        except httpx.TimeoutException:
+            return TIMEOUT_SECONDS * 1000, False
+        except httpx.HTTPError:
+            return None, False
+        return ((time.perf_counter() - began) * 1000 if status == 200 else None), True
 
 
 def read_generator(document: dict[str, Any]) -> dict[str, float]:
@@ -117,6 +123,8 @@ def read_process(pid: int) -> ProcessReading | None:
     with contextlib.suppress(psutil.Error):
         process = psutil.Process(pid)
         with process.oneshot():
+            if process.status() == psutil.STATUS_ZOMBIE:
+                return None
             times = process.cpu_times()
             established = [each for each in process.net_connections("tcp") if each.status == "ESTABLISHED"]
             return ProcessReading(

@@ -27,7 +27,7 @@ from tests.integration.parts import StartTarget, start_unlimited
 TOKEN = "LOAD_TARGET_TOKEN"
 PROFILE = {
     "users": "4",
-    "seconds": "3",
+    "seconds": "2",
     "think_milliseconds": "20",
     "mix": "{ cached_read = 59, protocol = 40, update = 1 }",
     "minimum_answers": "100",
@@ -83,7 +83,7 @@ def test_a_load_that_is_answered_passes_and_keeps_no_token(
     assert load(p95_milliseconds="{ cached_read = 5000, protocol = 5000 }") == 0
 
     checks = record(tmp_path)
-    assert {check["status"] for check in checks.values()} == {"passed"}
+    assert {check["status"] for check in checks.values()} == {"passed", "not_applicable"}  # its /metrics are closed
     assert {"traffic", "content", "requests_failed", "duration.p95.kind=cached_read", "thresholds"} <= set(checks)
     kept = [path for path in tmp_path.rglob("reports/**/*") if path.is_file()]
     assert any(path.name == "k6-summary.json" for path in kept)

@@ -73,7 +73,9 @@ def test_a_cache_that_keeps_too_long_is_found(tmp_path: Path) -> None:
 
 
 def test_a_cache_that_keeps_nothing_is_found(tmp_path: Path) -> None:
-    checks = checks_of(profile_of("cache"), tmp_path, CACHE_TTL_ORDERS_SECONDS="0")
+    checks = checks_of(
+        profile_of("cache").model_copy(update={"minimum_answers": 10}), tmp_path, CACHE_TTL_ORDERS_SECONDS="0"
+    )
 
     assert checks["stampede"] is CheckStatus.FAILED
     assert checks["cache_hits"] is CheckStatus.FAILED
