@@ -13,9 +13,14 @@ GENERATOR_SHARE = 0.9
 """Of the cores that the server leaves."""
 PROBE_MILLISECONDS = 50.0
 """A request that needs nothing but a turn of the event loop waits this long: the loop is late."""
-UPSTREAM_PER_SECOND = 3.0
-"""What OrderDesk grants an account: a bucket refilled at 3 tokens a second."""
+UPSTREAM_TOKENS, UPSTREAM_PER_SECOND = 20.0, 3.0
+"""What OrderDesk grants an account: a bucket of 20 tokens, refilled at 3 a second."""
 UPSTREAM_SHARE = 0.9
+REFUSED_SHARE = 0.05
+"""Of the calls to OrderDesk."""
+MACHINE_SHARE, OTHERS_SHARE = 0.95, 0.15
+"""Of all cores: in use at all, and by others than server and generator."""
+OTHERS = "other processes"
 DROPPED_RATE = 0.005
 LEAST_WINDOWS = 3
 
@@ -43,6 +48,11 @@ class Bottleneck:
         return (named or sorted(self.resources, key=lambda each: -each.saturation))[0].evidence
 
     @property
+    def is_others(self) -> bool:
+        """Whether other processes of this machine took what server and generator needed: a slow answer says little."""
+        return self.name == OTHERS
+
+    @property
     def is_generator(self) -> bool:
         """Whether k6 was the limit: what it timed then says more of itself than of the server."""
         return self.name == "generator"
@@ -53,6 +63,8 @@ def find_bottleneck(windows: Sequence[Window], *, cores: int, accounts: int = 1)
 
     `cores` is of the machine that generator and server share, `accounts` how many OrderDesk accounts were asked.
     """
+    # Before and after there are users, scripts ask their own questions.
+    windows = [each for each in windows if each.users > 0]
     if len(windows) < LEAST_WINDOWS:
         return None
     found = [each for each in _resources(windows, cores, accounts) if math.isfinite(each.saturation)]
@@ -69,10 +81,11 @@ def _resources(windows: Sequence[Window], cores: int, accounts: int) -> list[Res
     left = max(1.0, cores - (0.0 if math.isnan(server) else server))
     waiting = _busy(windows, lambda each: each.pool_waiting)
     in_use = _busy(windows, lambda each: each.pool_in_use)
-    upstream = _busy(windows, lambda each: each.upstream_calls)
-    refused = sum(each.upstream_refusals for each in windows if math.isfinite(each.upstream_refusals))
+    seconds = windows[-1].at - windows[0].at + 1
+    upstream = _mean(windows, lambda each: each.upstream_calls) * seconds
+    refused = _mean(windows, lambda each: each.upstream_refusals) * seconds
+    granted = accounts * (UPSTREAM_TOKENS + UPSTREAM_PER_SECOND * seconds)
     probe = _busy(windows, lambda each: each.probe_milliseconds)
-    rate = UPSTREAM_PER_SECOND * accounts
     resources = [
         Resource(
             "generator",
@@ -82,8 +95,8 @@ def _resources(windows: Sequence[Window], cores: int, accounts: int) -> list[Res
         Resource("server CPU", server / SERVER_CORES, f"the server took {server:.2f} of its one core"),
         Resource(
             "upstream bucket",
-            max(upstream / (UPSTREAM_SHARE * rate), 1.0 if refused else 0.0),
-            f"{upstream:.1f} calls/s to OrderDesk of the {rate:g} it grants, {refused:.0f} refused",
+            max(upstream / (UPSTREAM_SHARE * granted), float(refused > REFUSED_SHARE * upstream)),
+            f"{upstream:.0f} calls to OrderDesk of the {granted:.0f} that it grants, {refused:.0f} refused",
         ),
         Resource(
             "database pool",
@@ -96,17 +109,33 @@ def _resources(windows: Sequence[Window], cores: int, accounts: int) -> list[Res
             f"/health/live, which needs nothing, took {probe:.1f} ms",
         ),
     ]
-    return [*_dropped(windows, resources), *resources]
+    return [_others(windows, cores), *_dropped(windows, resources), *resources]
+
+
+def _others(windows: Sequence[Window], cores: int) -> Resource:
+    """What other processes than the two took, where all cores were in use: used up is what server and k6 got of them."""
+    machine = _busy(windows, lambda each: each.machine_cpu)
+    own = _busy(windows, lambda each: each.generator_cpu + (0.0 if math.isnan(each.server_cpu) else each.server_cpu))
+    others = max(0.0, machine - own)
+    saturation = machine / (MACHINE_SHARE * cores)
+    if others < OTHERS_SHARE * cores:
+        saturation = min(saturation, others / (OTHERS_SHARE * cores))
+    return Resource(OTHERS, saturation, f"{others:.2f} of {cores} cores went to others, {own:.2f} to server and k6")
 
 
 def _dropped(windows: Sequence[Window], resources: Sequence[Resource]) -> list[Resource]:
     """Arrivals that found every user busy: the generator had too few, unless what they waited for was the server."""
     dropped = sum(each.dropped for each in windows)
     share = dropped / max(1.0, dropped + sum(each.requests for each in windows))
-    servers = [each for each in resources if each.name != "generator" and each.saturation >= 1]
+    servers = [each for each in resources if each.name not in {"generator", OTHERS} and each.saturation >= 1]
     if share <= DROPPED_RATE or servers:
         return []
     return [Resource("generator", 1.0, f"{share:.1%} of the arrivals found every user busy, and the server had room")]
+
+
+def _mean(windows: Sequence[Window], of: Callable[[Window], float]) -> float:
+    values = [value for value in map(of, windows) if math.isfinite(value)]
+    return statistics.fmean(values) if values else math.nan
 
 
 def _busy(windows: Sequence[Window], of: Callable[[Window], float]) -> float:

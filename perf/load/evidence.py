@@ -21,6 +21,7 @@ SHOWN: tuple[tuple[str, str, Callable[[Window], float]], ...] = (
     ("users", "", lambda each: each.users),
     ("p95", "ms", lambda each: each.p95_milliseconds),
     ("server CPU", "cores", lambda each: each.server_cpu),
+    ("CPU of the whole machine", "cores", lambda each: each.machine_cpu),
     ("k6 CPU", "cores", lambda each: each.generator_cpu),
     ("server memory", "B", lambda each: each.resident_bytes),
     ("server descriptors", "", lambda each: each.descriptors),

@@ -9,9 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic import JsonValue
+
 from harness.collector import Run
 from harness.config import LOCAL, Configuration, find_target, load, read_token
 from harness.errors import UsageError
+from harness.record import COMMAND
 from harness.run import run_job
 from harness.sandbox.client import SandboxClient
 from harness.targets import LocalTarget, RunningTarget, open_target, start_local
@@ -19,7 +22,7 @@ from harness.waivers import load_waivers
 from perf.errors import PerfError
 from perf.load.bottleneck import Bottleneck, find_bottleneck
 from perf.load.evidence import add_series, judge_bottleneck, judge_leaks, judge_memory, judge_samples
-from perf.load.judge import judge
+from perf.load.judge import Doubt, judge
 from perf.load.k6 import MIX, SCRIPTS, Summary, find_k6, run_k6
 from perf.load.model import LOCAL_SCENARIOS, LoadTable, Profile
 from perf.load.sampling import Place, Sampler, place_of, windows_of, write_series
@@ -84,13 +87,30 @@ def run_load(
     return run_job(
         "load",
         body,
-        arguments={"profile": options.profile, "target": options.target, "faults": options.faults},
+        arguments={
+            COMMAND: spell(options, allow_inconclusive),
+            "profile": options.profile,
+            "target": options.target,
+            "faults": options.faults,
+        },
         reports_directory=configuration.reports_directory,
         as_json=as_json,
         allow_inconclusive=allow_inconclusive,
         waivers=waivers,
         keep_runs=configuration.reports.keep,
     )
+
+
+def spell(options: Options, allow_inconclusive: Sequence[str]) -> list[JsonValue]:
+    """The words after ./inv with which the same load is sent again."""
+    words: list[JsonValue] = ["load", "--profile", options.profile]
+    if options.target != LOCAL:
+        words += ["--target", options.target]
+    if options.allow_production:
+        words += ["--allow-production", options.allow_production]
+    for name in allow_inconclusive:
+        words += ["--allow-inconclusive", name]
+    return [*words, "--faults"] if options.faults else words
 
 
 def choose_profile(options: Options, table: LoadTable) -> Profile:
@@ -163,7 +183,8 @@ def measure_load(
             return
         accounts = len(target.tenants) if isinstance(target, LocalTarget) else 1
         bottleneck = find_bottleneck(windows, cores=os.cpu_count() or 1, accounts=accounts)
-        judge(run, summary, profile, unsure=_unsure(bottleneck))
+        doubt = _doubt(bottleneck)
+        judge(run, summary, profile, doubt=doubt)
         judge_samples(run, sampler.readings, wanted=sampler.place.admin_token is not None)
         judge_bottleneck(run, bottleneck)
         judge_memory(run, windows, profile)
@@ -171,16 +192,15 @@ def measure_load(
             if not watching.given_up:
                 _wait_for_quiet(sampler)
             judge_leaks(run, sampler.readings)
-            _judge_scenario(run, target, profile, summary, sampler, journal_from)
+            if profile.scenario == "limits":
+                judge_limits(run, summary, profile, doubt)
+            _judge_scenario(run, target, profile, sampler, journal_from)
 
 
-def _judge_scenario(
-    run: Run, target: LocalTarget, profile: Profile, summary: Summary, sampler: Sampler, journal_from: int
-) -> None:
+def _judge_scenario(run: Run, target: LocalTarget, profile: Profile, sampler: Sampler, journal_from: int) -> None:
     if profile.hit_rate is not None:
-        judge_hit_rate(run, sampler.readings, profile.hit_rate)
-    if profile.scenario == "limits":
-        judge_limits(run, summary, profile)
+        # While OrderDesk fails nothing can be kept: what is asked for again and again is missing each time.
+        judge_hit_rate(run, sampler.readings, None if profile.fault else profile.hit_rate)
     if profile.scenario == "pool":
         judge_pool(run, windows_of(sampler), sampler.readings)
     if profile.scenario == "cache":
@@ -199,10 +219,12 @@ def _tell_early_end(run: Run, summary: Summary, reason: str) -> None:
         check.fail(f"given up: {reason}")
 
 
-def _unsure(bottleneck: Bottleneck | None) -> str:
-    if bottleneck is None or not bottleneck.is_generator:
-        return ""
-    return f"k6 was the limit, so its times are not the server's: {bottleneck.evidence}"
+def _doubt(bottleneck: Bottleneck | None) -> Doubt:
+    if bottleneck is not None and bottleneck.is_generator:
+        return Doubt(f"k6 was the limit, and times itself: {bottleneck.evidence}", also_of_good_ones=True)
+    if bottleneck is not None and bottleneck.is_others:
+        return Doubt(f"the machine was busy with something else: {bottleneck.evidence}")
+    return Doubt()
 
 
 def _place(target: RunningTarget, admin_token: str | None) -> Place:

@@ -1,6 +1,7 @@
 """From what k6 saw to a verdict: too little traffic is inconclusive, whatever the rates say."""
 
 import math
+from dataclasses import dataclass
 from typing import get_args
 
 from harness.collector import Run
@@ -13,28 +14,33 @@ from perf.load.model import Kind, Profile
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
-def judge(run: Run, summary: Summary, profile: Profile, *, unsure: str = "") -> None:
-    """Add the checks and measurements of a run that had its traffic.
+@dataclass(frozen=True)
+class Doubt:
+    """Why durations say little of the server: of any (k6 was the limit), or of slow ones (others used the machine)."""
 
-    `unsure` is why its durations say nothing of the server, empty where they do: then their limits are inconclusive.
-    """
+    reason: str = ""
+    also_of_good_ones: bool = False
+
+
+def judge(run: Run, summary: Summary, profile: Profile, *, doubt: Doubt = Doubt()) -> None:
+    """Add the checks and measurements of a run that had its traffic. What is in doubt is inconclusive."""
     _judge_content(run, summary, profile)
     requests = summary.count("http_reqs")
     failed = summary.value("http_req_failed", "rate")
-    _at_most(run, "requests_failed", failed, "ratio", samples=requests, limit=profile.failed_rate)
+    at_most(run, "requests_failed", failed, "ratio", samples=requests, limit=profile.failed_rate)
     seconds = profile.seconds
     run.measure("answers_per_second", summary.count("answers") / seconds, "1/s", samples=summary.count("answers"))
     if profile.arrivals_per_second is not None:
         dropped = summary.count("dropped_iterations")
         arrived = dropped + summary.count("iterations")
         rate = dropped / arrived if arrived else None
-        _at_most(run, "arrivals_dropped", rate, "ratio", samples=arrived, limit=profile.dropped_rate)
-    _judge_durations(run, summary, profile, "duration", unsure)
+        at_most(run, "arrivals_dropped", rate, "ratio", samples=arrived, limit=profile.dropped_rate)
+    _judge_durations(run, summary, profile, "duration", doubt)
     with run.check("thresholds", "k6's own thresholds held") as check:
         check.expect(not summary.crossed, "k6 says that a threshold was crossed; logs/k6.stderr.log names it")
     if profile.fault is not None:
         _judge_fault(run, summary)
-        _judge_durations(run, summary, profile, "recovered", unsure)
+        _judge_durations(run, summary, profile, "recovered", doubt)
 
 
 def _judge_content(run: Run, summary: Summary, profile: Profile) -> None:
@@ -48,7 +54,7 @@ def _judge_content(run: Run, summary: Summary, profile: Profile) -> None:
             check.fail("; ".join(wrong))
 
 
-def _judge_durations(run: Run, summary: Summary, profile: Profile, name: str, unsure: str) -> None:
+def _judge_durations(run: Run, summary: Summary, profile: Profile, name: str, doubt: Doubt) -> None:
     """The percentiles of every kind that was timed, and of those that have a limit though nothing was."""
     for kind in KINDS:
         samples = summary.count(f"{name}_{kind}")
@@ -56,8 +62,8 @@ def _judge_durations(run: Run, summary: Summary, profile: Profile, name: str, un
             limit = limits.get(kind)
             if limit is not None or (samples and statistic == "p95"):
                 value = summary.value(f"{name}_{kind}", f"p({statistic[1:]})")
-                _at_most(
-                    run, name, value, "ms", statistic=statistic, kind=kind, samples=samples, limit=limit, unsure=unsure
+                at_most(
+                    run, name, value, "ms", statistic=statistic, kind=kind, samples=samples, limit=limit, doubt=doubt
                 )
 
 
@@ -75,7 +81,7 @@ def _judge_fault(run: Run, summary: Summary) -> None:
         check.examined = sum(summary.count(f"recovered_{kind}") for kind in KINDS)
 
 
-def _at_most(
+def at_most(
     run: Run,
     name: str,
     value: float | None,
@@ -84,21 +90,23 @@ def _at_most(
     samples: int,
     limit: float | None,
     statistic: str = "value",
-    unsure: str = "",
+    doubt: Doubt = Doubt(),
     **labels: str,
 ) -> None:
     """Measure; a metric without samples is no number, which is inconclusive where there is a limit or not."""
     known = math.nan if value is None else value
-    told = None if unsure else limit
+    doubtful = bool(doubt.reason) and limit is not None and (doubt.also_of_good_ones or known > limit)
+    told = None if doubtful and math.isfinite(known) else limit
     lower = Direction.LOWER
     run.measure(name, known, unit, statistic=statistic, samples=samples, labels=labels, limit=told, direction=lower)
-    if unsure and limit is not None and math.isfinite(known):
+    if told != limit:
+        of = "".join(f" ({key} {label})" for key, label in labels.items())
         run.add_check(
             Check(
                 id=run.measurements[-1].check_id,
-                title=f"{name}, {statistic} is at most {limit:g} {unit}",
+                title=f"{name}, {statistic}{of} is at most {limit:g} {unit}",
                 status=CheckStatus.INCONCLUSIVE,
-                reason=unsure,
+                reason=f"measured {known:g} {unit}, but {doubt.reason}",
                 examined=samples,
             )
         )

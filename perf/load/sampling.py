@@ -63,6 +63,7 @@ class Sampler:
             at=self._monotonic() - self._began,
             generator=self._generator(generator) if generator else {},
             generator_process=read_process(generator.pid) if generator else ProcessReading(0.0),
+            machine_cpu_seconds=read_machine(),
             server=server,
             server_process=None if self.place.pid is None else read_process(self.place.pid),
             probe_milliseconds=probe,
@@ -134,6 +135,14 @@ def read_process(pid: int) -> ProcessReading | None:
                 connections=len(established),
             )
     return None
+
+
+def read_machine() -> float:
+    """The seconds for which this machine's cores were not idle, together, since it started."""
+    times = psutil.cpu_times()
+    idle = times.idle + getattr(times, "iowait", 0.0)
+    # A guest's time is part of its user time already.
+    return float(sum(times) - idle - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0))
 
 
 def write_series(path: Path, windows: tuple[Window, ...]) -> None:

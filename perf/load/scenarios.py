@@ -7,6 +7,7 @@ from typing import Any
 from harness.collector import Run
 from harness.record import Direction
 from perf.errors import PerfError
+from perf.load.judge import Doubt, at_most
 from perf.load.k6 import Summary
 from perf.load.model import Profile
 from perf.load.staleness import Answer, Change, find_lies
@@ -20,7 +21,7 @@ EARLY = 0.95
 """A second read of an order before so much of its time in the cache is over is one too many."""
 
 
-def judge_limits(run: Run, summary: Summary, profile: Profile) -> None:
+def judge_limits(run: Run, summary: Summary, profile: Profile, doubt: Doubt) -> None:
     """The noisy tenant gets what it may and no more, the quiet one all, about as fast as alone; waits told are true."""
     per_minute = float(profile.server["RATE_LIMIT_RPM"])
     seconds = profile.seconds // 2
@@ -42,30 +43,17 @@ def judge_limits(run: Run, summary: Summary, profile: Profile) -> None:
         check.examined = broken + summary.count("wait_kept")
         if broken:
             check.fail(f"{broken} of {check.examined} times it was not")
-    _judge_quiet(run, summary)
+    _judge_quiet(run, summary, doubt)
 
 
-def _judge_quiet(run: Run, summary: Summary) -> None:
+def _judge_quiet(run: Run, summary: Summary, doubt: Doubt) -> None:
     alone, together = (summary.value(f"quiet_{name}", "p(95)") for name in ("alone", "together"))
     samples = [summary.count(f"quiet_{name}") for name in ("alone", "together")]
-    run.measure(
-        "quiet",
-        math.nan if alone is None else alone,
-        "ms",
-        statistic="p95",
-        samples=samples[0],
-        labels={"with": "none"},
-    )
-    limit = None if alone is None else max(HURT_FACTOR * alone, alone + HURT_MILLISECONDS)
-    run.measure(
-        "quiet",
-        math.nan if together is None else together,
-        "ms",
-        statistic="p95",
-        samples=min(samples),  # its limit stands on the other's samples
-        labels={"with": "noise"},
-        limit=limit,
-        direction=Direction.LOWER,
+    at_most(run, "quiet", alone, "ms", statistic="p95", samples=samples[0], limit=None, beside="nobody")
+    limit = math.inf if alone is None else max(HURT_FACTOR * alone, alone + HURT_MILLISECONDS)
+    # Its limit stands on the samples of both.
+    at_most(
+        run, "quiet", together, "ms", statistic="p95", samples=min(samples), limit=limit, doubt=doubt, beside="noise"
     )
 
 
@@ -117,7 +105,7 @@ def count_reads(journal: Sequence[Mapping[str, Any]], ttl: float) -> tuple[int, 
     return reads, early
 
 
-def judge_hit_rate(run: Run, readings: Sequence[Reading], limit: float) -> None:
+def judge_hit_rate(run: Run, readings: Sequence[Reading], limit: float | None) -> None:
     """The part of reads that cost no read upstream, by the server's own count."""
     known = [reading.server for reading in readings if reading.server]
     if not known:

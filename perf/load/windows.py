@@ -40,6 +40,8 @@ class Reading:
     generator_process: ProcessReading | None = None
     server: Exposition | None = None
     server_process: ProcessReading | None = None
+    machine_cpu_seconds: float | None = None
+    """What all processes of this machine have used, and what its own host has taken from it."""
     probe_milliseconds: float | None = None
     """How long /health/live took, which needs nothing but a turn of the event loop."""
 
@@ -56,6 +58,7 @@ class Window:
     p95_milliseconds: float
     generator_cpu: float
     """In cores."""
+    machine_cpu: float = math.nan
     server_cpu: float = math.nan
     resident_bytes: float = math.nan
     descriptors: float = math.nan
@@ -115,6 +118,11 @@ def _window(before: Reading, after: Reading) -> Window:
         users=after.generator.get("vus", 0.0),
         p95_milliseconds=percentile(durations, 0.95),
         generator_cpu=_cores(before.generator_process, after.generator_process, seconds),
+        machine_cpu=(
+            math.nan
+            if before.machine_cpu_seconds is None or after.machine_cpu_seconds is None
+            else (after.machine_cpu_seconds - before.machine_cpu_seconds) / seconds
+        ),
     )
     return Window(**{**vars(generated), **_of_server(before, after, seconds), **_of_process(before, after, seconds)})
 

@@ -29,7 +29,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "cache": {"users": 4, "seconds": 6, "think_milliseconds": 10, "minimum_answers": 100},
     "pool": {"seconds": 4, "minimum_answers": 100},
 }
-OFTEN_ON_A_BUSY_MACHINE = {"bottleneck", "quiet.p95.with=noise", "arrivals_dropped"}
+OFTEN_ON_A_BUSY_MACHINE = {"bottleneck", "quiet.p95.beside=noise", "arrivals_dropped"}
 """What a machine that is busy with other tests decides: told by the full size alone."""
 
 

@@ -15,6 +15,7 @@ QUIET: dict[str, Any] = {
     "users": 10.0,
     "p95_milliseconds": 10.0,
     "generator_cpu": 0.2,
+    "machine_cpu": 0.6,
     "server_cpu": 0.3,
     "probe_milliseconds": 2.0,
     "pool_in_use": 1.0,
@@ -35,8 +36,11 @@ def windows(count: int = 10, /, **changed: float) -> list[Window]:
         ({"server_cpu": 0.95}, "server CPU"),
         ({"generator_cpu": 1.6}, "generator"),
         ({"pool_waiting": 3.0, "pool_in_use": 5.0}, "database pool"),
-        ({"upstream_calls": 2.9}, "upstream bucket"),
+        ({"upstream_calls": 4.9}, "upstream bucket"),  # 20 and 3 a second: 50 within ten seconds
+        ({"upstream_calls": 4.0}, "none"),
         ({"upstream_refusals": 1.0}, "upstream bucket"),
+        ({"machine_cpu": 1.95}, "other processes"),
+        ({"machine_cpu": 1.95, "generator_cpu": 0.9, "server_cpu": 0.95}, "server CPU"),
         ({"probe_milliseconds": 80.0}, "event loop"),
         ({"dropped": 10.0}, "generator"),
     ],
@@ -93,7 +97,7 @@ def test_a_server_elsewhere_is_told_by_what_the_generator_shows() -> None:
     found = find_bottleneck(windows(**unknown), cores=2)
 
     assert found
-    assert [each.name for each in found.resources] == ["generator", "event loop"]
+    assert [each.name for each in found.resources] == ["other processes", "generator", "event loop"]
 
 
 def test_too_few_seconds_tell_nothing() -> None:

@@ -8,11 +8,13 @@ import pytest
 
 from harness.collector import Run
 from harness.progress import SilentProgress
+from harness.sandbox.faults import ServerError
 from harness.verdict import CheckStatus, Status, judge
 from perf.errors import PerfError
+from perf.load.judge import Doubt
 from perf.load.judge import judge as judge_load
 from perf.load.k6 import read_summary
-from perf.load.model import Profile
+from perf.load.model import FaultWindow, Profile
 
 PROFILE = Profile(users=1, seconds=10, minimum_answers=100, p95_milliseconds={"cached_read": 50.0})
 
@@ -132,3 +134,80 @@ def test_what_is_not_a_summary_is_no_measurement(tmp_path: Path, text: str) -> N
 def test_a_missing_summary_is_no_measurement(tmp_path: Path) -> None:
     with pytest.raises(PerfError, match="no usable summary"):
         read_summary(tmp_path / "summary.json", crossed=False)
+
+
+def judged(tmp_path: Path, data: dict[str, Any], profile: Profile = PROFILE, doubt: Doubt | None = None) -> Run:
+    path = tmp_path / "summary.json"
+    path.write_text(json.dumps(data), encoding="utf-8")
+    run = Run(tmp_path, SilentProgress())
+    judge_load(run, read_summary(path, crossed=False), profile, doubt=doubt or Doubt())
+    return run
+
+
+P95 = "duration.p95.kind=cached_read"
+
+
+@pytest.mark.parametrize("p95", [5.0, 500.0])
+def test_no_duration_is_judged_where_the_generator_was_the_limit(tmp_path: Path, p95: float) -> None:
+    run = judged(tmp_path, summary_data(p95=p95), doubt=Doubt("k6 was the limit", also_of_good_ones=True))
+
+    assert statuses(run)[P95] is CheckStatus.INCONCLUSIVE
+    assert "k6 was the limit" in {check.id: check.reason for check in run.checks}[P95]
+
+
+def test_on_a_busy_machine_a_slow_answer_says_nothing_and_a_quick_one_does(tmp_path: Path) -> None:
+    doubt = Doubt("the machine was busy")
+
+    assert statuses(judged(tmp_path, summary_data(p95=500.0), doubt=doubt))[P95] is CheckStatus.INCONCLUSIVE
+    assert statuses(judged(tmp_path, summary_data(p95=5.0), doubt=doubt))[P95] is CheckStatus.PASSED
+
+
+def test_p99_needs_five_hundred_samples(tmp_path: Path) -> None:
+    profile = PROFILE.model_copy(update={"p99_milliseconds": {"cached_read": 50.0}})
+    for answers, expected in ((499, CheckStatus.INCONCLUSIVE), (500, CheckStatus.PASSED)):
+        data = summary_data(answers=answers)
+        data["metrics"]["duration_cached_read"]["values"]["p(99)"] = 40.0
+        assert statuses(judged(tmp_path, data, profile))["duration.p99.kind=cached_read"] is expected
+
+
+@pytest.mark.parametrize(("dropped", "expected"), [(1, CheckStatus.PASSED), (2, CheckStatus.FAILED)])
+def test_arrivals_that_found_everybody_busy_have_a_limit(tmp_path: Path, dropped: int, expected: CheckStatus) -> None:
+    data = summary_data()
+    data["metrics"]["dropped_iterations"] = {"values": {"count": dropped}}
+    profile = PROFILE.model_copy(update={"arrivals_per_second": 20.0})
+
+    assert statuses(judged(tmp_path, data, profile))["arrivals_dropped"] is expected
+
+
+FAULT = FaultWindow(from_seconds=1, until_seconds=2, rules=(ServerError(),))
+
+
+def in_a_fault(tmp_path: Path, recovered: int = 100, **counts: int) -> dict[str, CheckStatus]:
+    data = summary_data()
+    for name, count in counts.items():
+        data["metrics"][f"fault_{name}"] = {"values": {"count": count}}
+    data["metrics"]["recovered_cached_read"] = {"values": {"count": recovered, "p(95)": 5.0}}
+    return statuses(judged(tmp_path, data, PROFILE.model_copy(update={"fault": FAULT})))
+
+
+def test_a_server_that_says_what_is_wrong_degrades_well(tmp_path: Path) -> None:
+    checks = in_a_fault(tmp_path, right=50, honest=3)
+
+    assert checks["degrades"] is CheckStatus.PASSED
+    assert checks["recovers"] is CheckStatus.PASSED
+    assert checks["recovered.p95.kind=cached_read"] is CheckStatus.PASSED
+
+
+def test_one_answer_that_is_neither_right_nor_honest_fails(tmp_path: Path) -> None:
+    assert in_a_fault(tmp_path, right=50, honest=3, wrong=1)["degrades"] is CheckStatus.FAILED
+
+
+def test_a_fault_that_nobody_noticed_shows_nothing(tmp_path: Path) -> None:
+    assert in_a_fault(tmp_path, right=50)["degrades"] is CheckStatus.INCONCLUSIVE
+
+
+def test_without_an_answer_after_the_fault_nothing_is_known_of_recovery(tmp_path: Path) -> None:
+    checks = in_a_fault(tmp_path, recovered=0, honest=3)
+
+    assert checks["recovers"] is CheckStatus.INCONCLUSIVE
+    assert checks["recovered.p95.kind=cached_read"] is CheckStatus.INCONCLUSIVE
