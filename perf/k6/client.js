@@ -9,14 +9,18 @@ const META = 'io.modelcontextprotocol/';
 const CLIENT_INFO = { name: 'perf-load', version: '1' };
 const TIMEOUT = '30s';
 
+const SESSION = 'Mcp-Session-Id';
+
 let lastId = 0;
+// The session that this user has with each server that insists on one, by its address.
+const sessions = {};
 
 // The parameters of a legacy client's first request; it is followed by a notification in sessions only.
 export const INITIALIZE = { protocolVersion: LEGACY, capabilities: {}, clientInfo: CLIENT_INFO };
 
 // Sends one request and returns {status, began, milliseconds, retryAfter, result, error, text}: result and error as
 // JSON-RPC has them, null where the answer carries none (or is another request's), text for telling what came instead.
-export function request(endpoint, version, method, params = {}) {
+export function request(endpoint, version, method, params = {}, options = {}) {
   lastId += 1;
   const began = Date.now();
   const body = { jsonrpc: '2.0', id: lastId, method, params: withMeta(version, params) };
@@ -24,6 +28,7 @@ export function request(endpoint, version, method, params = {}) {
     headers: headers(endpoint, version, method, params),
     tags: { name: method },
     timeout: TIMEOUT,
+    ...options,
   });
   const message = decode(response) || {};
   const own = message.id === lastId;
@@ -31,6 +36,7 @@ export function request(endpoint, version, method, params = {}) {
     status: response.status,
     began,
     milliseconds: response.timings.duration,
+    session: response.headers[SESSION] || null,
     retryAfter: Number(response.headers['Retry-After']) || null,
     result: (own && message.result) || null,
     error: (own && message.error) || null,
@@ -59,6 +65,27 @@ function structured(result) {
   }
 }
 
+// Opens a session for this user, as a legacy client does; returns whether the server gave one.
+export function openSession(endpoint) {
+  const answer = request(endpoint, LEGACY, 'initialize', INITIALIZE);
+  if (!answer.session) return false;
+  sessions[endpoint.url] = answer.session;
+  const notification = JSON.stringify({ jsonrpc: '2.0', method: 'notifications/initialized' });
+  const method = 'notifications/initialized';
+  http.post(endpoint.url, notification, { headers: headers(endpoint, LEGACY, method, {}), tags: { name: method } });
+  return true;
+}
+
+// Whether this user has a session with the server.
+export function hasSession(endpoint) {
+  return endpoint.url in sessions;
+}
+
+// Asks whether a server speaks a revision: a refusal is an answer, and does not count as a failed request.
+export function speaks(endpoint, version) {
+  return request(endpoint, version, 'tools/list', {}, { responseCallback: null });
+}
+
 function withMeta(version, params) {
   if (version !== MODERN) return params;
   const meta = { protocolVersion: version, clientInfo: CLIENT_INFO, clientCapabilities: {} };
@@ -70,6 +97,7 @@ function headers(endpoint, version, method, params) {
   const sent = { 'Content-Type': 'application/json', Accept: 'application/json, text/event-stream' };
   if (endpoint.token) sent.Authorization = `Bearer ${endpoint.token}`;
   if (method !== 'initialize') sent['MCP-Protocol-Version'] = version;
+  if (version === LEGACY && method !== 'initialize' && sessions[endpoint.url]) sent[SESSION] = sessions[endpoint.url];
   if (version === MODERN) {
     sent['Mcp-Method'] = method;
     if (method === 'tools/call') sent['Mcp-Name'] = params.name;

@@ -5,7 +5,7 @@
 import { sleep } from 'k6';
 import exec from 'k6/execution';
 
-import { callTool, INITIALIZE, LEGACY, MODERN, request } from './client.js';
+import { callTool, hasSession, INITIALIZE, LEGACY, MODERN, openSession, request, speaks } from './client.js';
 import { settle } from './measures.js';
 import { endpoint, iteration, options as plan, profile, scenario, spread } from './plan.js';
 
@@ -21,7 +21,7 @@ export const options = plan({ load: scenario() });
 // Which eras the target speaks, and which orders and products there are, where they are asked for. Without any there is
 // nothing to send, and the run is aborted.
 export function setup() {
-  const found = { eras: eras(), orders: [], products: [], origin: 0 };
+  const found = { sessions: false, eras: eras(), orders: [], products: [], origin: 0 };
   if (NEEDS_ORDERS.some((kind) => kind in profile.mix)) {
     const orders = callTool(endpoint, MODERN, 'orders_list', { limit: PAGE });
     const products = callTool(endpoint, MODERN, 'products_list', { limit: PAGE });
@@ -31,11 +31,15 @@ export function setup() {
       exec.test.abort(`no orders or no products to ask for: ${orders.text} / ${products.text}`);
     }
   }
-  return { ...found, origin: Date.now() };
+  return { ...found, sessions: hasSession(endpoint), origin: Date.now() };
 }
 
 function eras() {
-  const answers = [MODERN, LEGACY].map((version) => [version, request(endpoint, version, 'tools/list')]);
+  const modern = [MODERN, speaks(endpoint, MODERN)];
+  // A server of sessions answers nothing outside one. Ours has none, and needs no such question.
+  let legacy = speaks(endpoint, LEGACY);
+  if (legacy.result === null && openSession(endpoint)) legacy = speaks(endpoint, LEGACY);
+  const answers = [modern, [LEGACY, legacy]];
   const spoken = answers.filter(([, answer]) => answer.result !== null).map(([version]) => version);
   if (spoken.length === 0) exec.test.abort(`no orders or no products to ask for: ${answers[0][1].text}`);
   return spoken;
@@ -45,6 +49,7 @@ export default function (found) {
   const number = iteration();
   const version = found.eras[exec.vu.idInTest % found.eras.length];
   let left = spread(number) * total;
+  if (version === LEGACY && found.sessions && !hasSession(endpoint)) openSession(endpoint);
   const [kind] = Object.entries(profile.mix).find(([, weight]) => (left -= weight) < 0);
   SENDERS[kind](found, version, number);
   sleep(profile.think_milliseconds / 1000);
@@ -94,9 +99,11 @@ function update(found, version, number) {
 
 function protocol(found, version, number) {
   const listed = ['tools/list', {}, (result) => result.tools.length > 0];
+  // Where there are sessions, each greeting would open one that nobody ends.
+  const greeting = ['initialize', INITIALIZE, (result) => result.protocolVersion === LEGACY];
   const calls =
     version === LEGACY
-      ? [['initialize', INITIALIZE, (result) => result.protocolVersion === LEGACY], ['ping', {}, () => true], listed]
+      ? [...(found.sessions ? [] : [greeting]), ['ping', {}, () => true], listed]
       : [['server/discover', {}, (result) => result.supportedVersions.includes(MODERN)], listed];
   const [method, params, holds] = calls[number % calls.length];
   const answer = request(endpoint, version, method, params);

@@ -113,7 +113,7 @@ def _resources(windows: Sequence[Window], cores: int, accounts: int) -> list[Res
 
 
 def _others(windows: Sequence[Window], cores: int) -> Resource:
-    """What other processes than the two took, where all cores were in use: used up is what server and k6 got of them."""
+    """What others took, where all cores were in use: used up is then what server and k6 got of them."""
     machine = _busy(windows, lambda each: each.machine_cpu)
     own = _busy(windows, lambda each: each.generator_cpu + (0.0 if math.isnan(each.server_cpu) else each.server_cpu))
     others = max(0.0, machine - own)

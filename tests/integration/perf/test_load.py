@@ -23,6 +23,7 @@ from perf.load.job import Options, Tool, measure_load, run_load
 from perf.load.k6 import MIX, find_k6
 from perf.load.model import Profile
 from tests.integration.parts import StartTarget, start_unlimited
+from tests.integration.security.foreign.foreign_servers import Foreign, start_foreign
 
 TOKEN = "LOAD_TARGET_TOKEN"
 PROFILE = {
@@ -227,6 +228,20 @@ def test_server_and_generator_are_seen_on_one_axis_of_time(local_target: LocalTa
 def test_a_profile_says_who_sends_what(load: Load, tmp_path: Path, changed: dict[str, str]) -> None:
     assert load(**changed) == 0
     assert {check["status"] for check in record(tmp_path).values()} <= {"passed", "not_applicable"}
+
+
+@pytest.mark.parametrize("stateless", [True, False], ids=["without-sessions", "with-sessions"])
+def test_any_server_is_loaded_with_the_tool_that_the_profile_names(tmp_path: Path, *, stateless: bool) -> None:
+    profile = ["[load.profiles.notes]", "users = 3", "seconds = 2", "think_milliseconds = 20", "minimum_answers = 30"]
+    profile += ["mix = { tool = 2, protocol = 1 }", 'tool = { name = "notes_summary", expects = "letters" }']
+    foreign = Foreign("sdk", keys=False, stateless=stateless, legacy=True)
+    with start_foreign(foreign, logs=tmp_path / "logs") as url:
+        lines = [*profile, "[targets.here]", f'url = "{url}"']
+        (tmp_path / "ops.toml").write_text("\n".join(lines), encoding="utf-8")
+        (tmp_path / "waivers.toml").write_text("", encoding="utf-8")
+        assert run_load(Options("notes", "here"), repository=tmp_path, environ=os.environ) == 0
+
+    assert record(tmp_path)["samples"]["status"] == "not_applicable"
 
 
 def test_a_tool_whose_answers_are_not_what_is_expected_fails(load: Load, tmp_path: Path) -> None:
