@@ -160,7 +160,7 @@ def measure_load(
     summary = None
     with Sampler(_place(target, admin_token)) as sampler:
         watching = Watching(sampler, profile, run.progress, name)
-        title = f"{profile.users} users for {profile.seconds} s get at least {profile.minimum_answers} answers"
+        title = f"{profile.senders} for {profile.seconds} s get at least {profile.minimum_answers} answers"
         with run.check("traffic", title, at_least=profile.minimum_answers) as check:
             summary = run_k6(
                 tool.program,

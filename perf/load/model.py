@@ -116,6 +116,15 @@ class Profile(Table):
         return self
 
     @property
+    def senders(self) -> str:
+        """Who sends, in words."""
+        if self.arrivals_per_second is not None:
+            return f"{self.arrivals_per_second:g} arrivals/s"
+        most = max([self.users, *(stage.users for stage in self.stages)])
+        least = min([self.users, *(stage.users for stage in self.stages)])
+        return f"{most} users" if least == most else f"{least} to {most} users"
+
+    @property
     def requests_most(self) -> float | None:
         """How many calls can be sent at most, where the rate is fixed."""
         return None if self.arrivals_per_second is None else self.arrivals_per_second * self.seconds

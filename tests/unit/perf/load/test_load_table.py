@@ -1,10 +1,14 @@
 """The [load] table of ops.toml: what a profile may say, and how a wrong one is told."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness.config import ConfigurationError, load
+from harness.errors import UsageError
+from harness.repository import REPOSITORY
+from perf.load.job import Options, choose_profile, spell
 from perf.load.model import LoadTable, Profile
 
 NIGHTLY = """
@@ -60,6 +64,65 @@ def test_a_profile_that_cannot_be_meant_is_refused(tmp_path: Path, line: str, co
 
     with pytest.raises(ConfigurationError, match=complaint):
         read(tmp_path, "\n".join([*kept, line]))
+
+
+@pytest.mark.parametrize(
+    ("changed", "senders"),
+    [
+        ({}, "10 users"),
+        ({"stages": [{"users": 20, "seconds": 3}, {"users": 5, "seconds": 3}], "seconds": 6}, "5 to 20 users"),
+        ({"arrivals_per_second": 50}, "50 arrivals/s"),
+    ],
+)
+def test_a_profile_says_who_sends(changed: dict[str, Any], senders: str) -> None:
+    profile = Profile.model_validate({"users": 10, "seconds": 15, "minimum_answers": 1, **changed})
+
+    assert profile.senders == senders
+
+
+def test_every_profile_of_the_repository_can_be_meant() -> None:
+    table = load(REPOSITORY / "ops.toml", {"load": LoadTable}).table("load", LoadTable)
+
+    assert {"smoke", "nightly", "basic", "stress", "spike", "soak"} <= set(table.profiles)
+    assert {name for name, profile in table.profiles.items() if profile.fault} == {
+        "concurrent",
+        "limits",
+        "cache",
+        "pool",
+    }
+    assert table.find("basic").seconds == 540
+    assert max(stage.users for stage in table.find("stress").stages) == 150
+    assert table.find("soak").minimum_answers >= 300_000
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (Options("nightly", faults=True), "has no fault"),
+        (Options("limits", target="staging"), "leave out --target staging"),
+        (Options("concurrent", target="staging", faults=True), "leave out --target staging"),
+    ],
+)
+def test_a_profile_that_the_target_cannot_have_is_refused(options: Options, complaint: str) -> None:
+    table = load(REPOSITORY / "ops.toml", {"load": LoadTable}).table("load", LoadTable)
+
+    with pytest.raises(UsageError, match=complaint):
+        choose_profile(options, table)
+
+
+def test_without_faults_a_profile_has_none() -> None:
+    table = load(REPOSITORY / "ops.toml", {"load": LoadTable}).table("load", LoadTable)
+
+    assert choose_profile(Options("cache"), table).fault is None
+    assert choose_profile(Options("cache", faults=True), table).fault is not None
+
+
+def test_a_load_is_sent_again_with_the_same_words() -> None:
+    assert spell(Options("cache", faults=True), ["leaks"]) == [
+        *("load", "--profile", "cache"),
+        *("--allow-inconclusive", "leaks"),
+        "--faults",
+    ]
 
 
 def test_a_profile_must_say_how_many_answers_it_needs(tmp_path: Path) -> None:

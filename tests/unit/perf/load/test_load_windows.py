@@ -1,14 +1,16 @@
 """From readings to what happened between them."""
 
 import math
+import re
 
 import pytest
 
 from perf.load.evidence import thin
 from perf.load.exposition import read_exposition
+from perf.load.k6 import SCRIPTS
 from perf.load.sampling import place_of, read_generator
 from perf.load.watching import progress_line
-from perf.load.windows import NEEDED, ProcessReading, Reading, make_windows, missing_metrics, percentile
+from perf.load.windows import EDGES, NEEDED, ProcessReading, Reading, make_windows, missing_metrics, percentile
 
 TEXT = """# HELP cache_operations_total Cache hits
 # TYPE cache_operations_total counter
@@ -66,6 +68,13 @@ def test_what_was_not_read_is_no_number() -> None:
 @pytest.mark.parametrize(("share", "edge"), [(0.5, 10), (0.94, 10), (0.95, 10), (0.96, 100)])
 def test_a_percentile_is_the_edge_that_so_many_are_within(share: float, edge: int) -> None:
     assert percentile({1: 0.0, 10: 95.0, 100: 5.0}, share) == edge
+
+
+def test_the_scripts_keep_the_histogram_that_is_read() -> None:
+    script = (SCRIPTS / "measures.js").read_text(encoding="utf-8")
+    (edges,) = re.findall(r"const EDGES = \[(.*)\];", script)
+
+    assert tuple(int(edge) for edge in edges.split(",")) == EDGES
 
 
 def test_a_metric_that_the_server_lacks_is_named() -> None:
