@@ -252,7 +252,7 @@ def test_a_tool_whose_answers_are_not_what_is_expected_fails(load: Load, tmp_pat
 
 
 def test_arrivals_that_nobody_is_free_for_fail(load: Load, tmp_path: Path) -> None:
-    assert load(arrivals_per_second="400", users="1", dropped_rate="0.001") == 1
+    assert load(arrivals_per_second="400", users="1", dropped_rate="0.001", minimum_answers="10") == 1
     assert record(tmp_path)["arrivals_dropped"]["status"] == "failed"
 
 

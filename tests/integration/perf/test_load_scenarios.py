@@ -26,8 +26,8 @@ SMALL: dict[str, dict[str, Any]] = {
         "arrivals_per_second": 200.0,
         "users": 20,
     },
-    "cache": {"users": 4, "seconds": 6, "think_milliseconds": 10, "minimum_answers": 100},
-    "pool": {"seconds": 4, "minimum_answers": 100},
+    "cache": {"users": 4, "seconds": 4, "think_milliseconds": 10, "minimum_answers": 100},
+    "pool": {"seconds": 3, "minimum_answers": 100},
 }
 OFTEN_ON_A_BUSY_MACHINE = {"bottleneck", "quiet.p95.beside=noise", "arrivals_dropped"}
 """What a machine that is busy with other tests decides: told by the full size alone."""
@@ -52,7 +52,8 @@ def checks_of(profile: Profile, folder: Path, **settings: str) -> dict[str, Chec
     return {check.id: check.status for check in run.checks}
 
 
-@pytest.mark.parametrize("name", SMALL)
+# The scenario concurrent is a mix, which other tests send: whole it shows more.
+@pytest.mark.parametrize("name", SMALL if FULL else [name for name in SMALL if name != "concurrent"])
 def test_a_scenario_holds(name: str, tmp_path: Path) -> None:
     checks = checks_of(profile_of(name), tmp_path)
 
@@ -60,6 +61,7 @@ def test_a_scenario_holds(name: str, tmp_path: Path) -> None:
     assert {check for check, status in left.items() if status is not CheckStatus.PASSED} == set()
 
 
+@pytest.mark.skipif(not FULL, reason="a quarter of a minute: with --full")
 def test_a_limit_that_is_none_is_found(tmp_path: Path) -> None:
     checks = checks_of(profile_of("limits"), tmp_path, RATE_LIMIT_RPM="1000000")
 
@@ -69,9 +71,10 @@ def test_a_limit_that_is_none_is_found(tmp_path: Path) -> None:
 def test_a_cache_that_keeps_too_long_is_found(tmp_path: Path) -> None:
     checks = checks_of(profile_of("cache"), tmp_path, CACHE_TTL_ORDERS_SECONDS="60")
 
-    assert checks["content_is_true"] in {CheckStatus.FAILED, CheckStatus.INCONCLUSIVE}
+    assert checks["content_is_true"] is CheckStatus.FAILED
 
 
+@pytest.mark.skipif(not FULL, reason="a quarter of a minute: with --full")
 def test_a_cache_that_keeps_nothing_is_found(tmp_path: Path) -> None:
     checks = checks_of(
         profile_of("cache").model_copy(update={"minimum_answers": 10}), tmp_path, CACHE_TTL_ORDERS_SECONDS="0"
