@@ -17,8 +17,9 @@ HURT_FACTOR, HURT_MILLISECONDS = 2.0, 5.0
 """How much longer the quiet tenant may wait beside a noisy one: the larger of twice, and so much more."""
 LIMIT_TOLERANCE = 0.05
 """Of what a bucket may give within a time: the time is k6's, and the last call may be on its way."""
-EARLY = 0.95
-"""A second read of an order before so much of its time in the cache is over is one too many."""
+EARLY = 0.75
+"""A second read of an order before so much of its time in the cache is over is one too many; a busy machine may shift
+either by some of it."""
 
 
 def judge_limits(run: Run, summary: Summary, profile: Profile, doubt: Doubt) -> None:
