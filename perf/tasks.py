@@ -44,6 +44,32 @@ def load(
     )
 
 
+@command(
+    "load.capacity",
+    profile="a [load.profiles.NAME] of ops.toml, a mix without updates",
+    allow_production="the target's name once more, where it is a production one",
+)
+def capacity(
+    _: Context,
+    allow_inconclusive: list[str],
+    profile: str = "capacity",
+    target: str = "local",
+    allow_production: str = "",
+    json: bool = False,
+) -> int:
+    """Search for the highest rate of arrivals that meets a profile's limits, and tell what gave out first."""
+    from perf.capacity.job import run_capacity  # noqa: PLC0415 -- see peers
+    from perf.load.job import Options  # noqa: PLC0415 -- see peers
+
+    return run_capacity(
+        Options(profile, target, allow_production),
+        repository=REPOSITORY,
+        environ=os.environ,
+        as_json=json,
+        allow_inconclusive=allow_inconclusive,
+    )
+
+
 @command("profile.queries")
 def queries(_: Context, allow_inconclusive: list[str], json: bool = False) -> int:
     """Explain every statement that the server sends to a large database, and judge the plans."""
@@ -68,4 +94,6 @@ def bench(_: Context, allow_inconclusive: list[str], base: str = "", head: str =
     )
 
 
-namespace = Collection(bench, load, peers, Collection("profile", queries))
+loads = Collection("load", capacity)
+loads.add_task(load, default=True)
+namespace = Collection(bench, peers, loads, Collection("profile", queries))

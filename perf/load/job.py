@@ -76,7 +76,7 @@ def run_load(
     def body(run: Run) -> None:
         run.progress.now(f"opening target {options.target}")
         logs = run.directory / "logs"
-        with _open(options.target, profile, configuration, logs=logs, environ=environ) as target:
+        with open_for(options.target, profile, configuration, logs=logs, environ=environ) as target:
             run.target = target.target
             admin = (
                 None if options.target == LOCAL else read_token(configuration, options.target, environ, "admin_token")
@@ -158,7 +158,7 @@ def measure_load(
         profile = profile.model_copy(update={"mix": kept or {"cached_read": 1}})
     journal_from = _journal_from(target, profile)
     summary = None
-    with Sampler(_place(target, admin_token)) as sampler:
+    with Sampler(locate(target, admin_token)) as sampler:
         watching = Watching(sampler, profile, run.progress, name)
         title = f"{profile.senders} for {profile.seconds} s get at least {profile.minimum_answers} answers"
         with run.check("traffic", title, at_least=profile.minimum_answers) as check:
@@ -166,7 +166,7 @@ def measure_load(
                 tool.program,
                 tool.script or _script(profile),
                 profile,
-                _endpoint(target, profile),
+                endpoint_of(target, profile),
                 directory=run.directory,
                 environ=environ,
                 watch=watching,
@@ -227,7 +227,8 @@ def _doubt(bottleneck: Bottleneck | None) -> Doubt:
     return Doubt()
 
 
-def _place(target: RunningTarget, admin_token: str | None) -> Place:
+def locate(target: RunningTarget, admin_token: str | None) -> Place:
+    """Where the target can be looked at while it is loaded."""
     if isinstance(target, LocalTarget):
         return place_of(target.url, target.admin_token, target.server.pid)
     return place_of(target.url, admin_token)
@@ -237,7 +238,7 @@ def _script(profile: Profile) -> Path:
     return SCRIPTS / f"{profile.scenario}.js" if profile.scenario != "mix" else MIX
 
 
-def _endpoint(target: RunningTarget, profile: Profile) -> dict[str, Any]:
+def endpoint_of(target: RunningTarget, profile: Profile) -> dict[str, Any]:
     """What the scripts are told of the target: of a local one also its sandbox, and the second tenant."""
     endpoint: dict[str, Any] = {"url": target.url, "token": target.token, "store": target.store}
     if isinstance(target, LocalTarget):
@@ -268,9 +269,10 @@ def _wait_for_quiet(sampler: Sampler) -> None:
         time.sleep(0.2)
 
 
-def _open(
+def open_for(
     name: str, profile: Profile, configuration: Configuration, *, logs: Path, environ: Mapping[str, str]
 ) -> AbstractContextManager[RunningTarget]:
+    """Open the target of this name; `local` is started with what the profile needs."""
     if name == LOCAL:
         settings = {**LOCAL_SETTINGS, **profile.server}
         stores = 2 if profile.scenario == "limits" else 1

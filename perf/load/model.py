@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from harness.config import ConfigurationError, Table
 from harness.sandbox.faults import Fault
+from perf.capacity.model import CapacityTable
 
 Kind = Literal["cached_read", "uncached_read", "protocol", "update", "tool"]
 """What is sent and timed apart. What a read is timed as is the answer's to say: whether a cache gave it."""
@@ -131,8 +132,9 @@ class Profile(Table):
 
 
 class LoadTable(Table):
-    """`[load]`: the profiles by name."""
+    """`[load]`: the profiles by name, and how the capacity is searched for."""
 
+    capacity: CapacityTable = CapacityTable()
     profiles: dict[str, Profile] = Field(default_factory=dict)
 
     def find(self, name: str) -> Profile:

@@ -1,0 +1,80 @@
+"""`./inv load.capacity` on a real server, with limits that a small rate breaks, and where nothing can be measured."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from harness.record import RunRecord, parse_record
+from harness.verdict import CheckStatus
+from perf.capacity.job import run_capacity
+from perf.load.job import Options, Tool
+from perf.load.k6 import find_k6
+
+OPS = """
+[reports]
+directory = "{reports}"
+
+[load.profiles.capacity]
+users = 5
+seconds = 2
+mix = {{ cached_read = 1 }}
+minimum_answers = 100
+failed_rate = {failed_rate}
+{limit}
+
+[load.capacity]
+first_per_second = 60
+most_per_second = {most}
+step_seconds = 2
+within_percent = 50
+"""
+
+
+@pytest.fixture
+def measured(tmp_path: Path) -> "Measured":
+    return Measured(tmp_path)
+
+
+class Measured:
+    """A repository of its own: settings and reports, no more."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "waivers.toml").write_text("")
+
+    def run(self, *, most: int = 60, limit: str = "", tool: Tool | None = None) -> tuple[int, RunRecord]:
+        text = OPS.format(reports=self.folder / "reports", most=most, limit=limit, failed_rate=0.0)
+        (self.folder / "ops.toml").write_text(text)
+        code = run_capacity(Options("capacity"), repository=self.folder, environ=os.environ, as_json=True, tool=tool)
+        return code, parse_record((self.folder / "reports" / "latest-load.capacity" / "record.json").read_bytes())
+
+
+def status(record: RunRecord) -> dict[str, CheckStatus]:
+    return {check.id: check.status for check in record.checks}
+
+
+def test_a_capacity_beyond_the_last_step_is_not_known(measured: Measured) -> None:
+    code, record = measured.run()
+    assert code == 3
+    assert status(record)["found"] is CheckStatus.INCONCLUSIVE
+    (found,) = [check for check in record.checks if check.id == "found"]
+    assert found.reason == "at least 60 calls/s, where the search ended: raise most_per_second"
+    assert {each.name: each.value for each in record.measurements}["capacity"] == 60
+    names = {each.name for each in record.series}
+    assert names >= {"requests", "server CPU", "k6 CPU", "/health/live"}
+    assert {each.path.split("/")[0] for each in record.artifacts} == {"logs", "series.json", "steps"}
+
+
+def test_an_impossible_limit_fails_at_the_lightest_step(measured: Measured) -> None:
+    code, record = measured.run(limit="p95_milliseconds = { cached_read = 0.001 }")
+    assert code == 1
+    (found,) = [check for check in record.checks if check.id == "found"]
+    assert found.reason.startswith("the lightest step, 60 calls/s, does not hold: duration, p95")
+
+
+def test_without_k6_nothing_is_known(measured: Measured, tmp_path: Path) -> None:
+    code, record = measured.run(tool=Tool(tmp_path / "k6"))
+    assert code == 3
+    assert status(record)["steps"] is CheckStatus.INCONCLUSIVE
+    assert find_k6().is_file()
