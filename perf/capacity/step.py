@@ -13,7 +13,7 @@ from harness.verdict import CheckStatus
 from perf.capacity.search import Outcome, Step
 from perf.errors import PerfError
 from perf.load.bottleneck import Bottleneck, find_bottleneck
-from perf.load.job import Tool, endpoint_of, locate
+from perf.load.job import Tool, doubt_of, endpoint_of, locate
 from perf.load.judge import KINDS, judge
 from perf.load.k6 import MIX, Summary, run_k6
 from perf.load.model import Profile
@@ -25,6 +25,8 @@ SLOW_SECONDS = 0.5
 """So many calls may be under way as arrive in this time: enough for a server to be too slow before k6 lacks users."""
 MOST_USERS = 1000
 """Each has an interpreter of its own in k6."""
+SURE = frozenset({"traffic", "content", "requests_failed"})
+"""What is wrong with a server however busy generator and machine are."""
 
 
 @dataclass
@@ -94,8 +96,9 @@ def conclude_step(own: Run, summary: Summary, per_second: int, bottleneck: Bottl
     unknown = [each for each in checks if each.status is CheckStatus.INCONCLUSIVE]
     outcome = Outcome.BROKE if broken else Outcome.UNKNOWN if unknown else Outcome.HELD
     reason = "; ".join(f"{each.title}: {each.reason}" for each in broken or unknown)
-    if broken and bottleneck is not None and bottleneck.is_generator:
-        outcome, reason = Outcome.UNKNOWN, f"k6 was the limit: {bottleneck.evidence}"
+    doubt = doubt_of(bottleneck)
+    if broken and doubt.reason and not any(each.id in SURE for each in broken):
+        outcome, reason = Outcome.UNKNOWN, doubt.reason
     slowest = (summary.value(f"duration_{kind}", "p(95)") for kind in KINDS)
     p95 = max((each for each in slowest if each is not None), default=math.nan)
     return Step(per_second, outcome, reason, p95, bottleneck)

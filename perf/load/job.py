@@ -183,7 +183,7 @@ def measure_load(
             return
         accounts = len(target.tenants) if isinstance(target, LocalTarget) else 1
         bottleneck = find_bottleneck(windows, cores=os.cpu_count() or 1, accounts=accounts)
-        doubt = _doubt(bottleneck)
+        doubt = doubt_of(bottleneck)
         judge(run, summary, profile, doubt=doubt)
         judge_samples(run, sampler.readings, wanted=sampler.place.admin_token is not None)
         judge_bottleneck(run, bottleneck)
@@ -219,7 +219,8 @@ def _tell_early_end(run: Run, summary: Summary, reason: str) -> None:
         check.fail(f"given up: {reason}")
 
 
-def _doubt(bottleneck: Bottleneck | None) -> Doubt:
+def doubt_of(bottleneck: Bottleneck | None) -> Doubt:
+    """Why what was timed says little of the server, where it does."""
     if bottleneck is not None and bottleneck.is_generator:
         return Doubt(f"k6 was the limit, and times itself: {bottleneck.evidence}", also_of_good_ones=True)
     if bottleneck is not None and bottleneck.is_others:
