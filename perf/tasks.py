@@ -70,6 +70,14 @@ def capacity(
     )
 
 
+@command("profile")
+def profile(_: Context, allow_inconclusive: list[str], json: bool = False) -> int:
+    """Look into the server under load (a flame graph, what costs most), and rank every tool with nothing cached."""
+    from perf.profiling.job import profile as look  # noqa: PLC0415 -- see peers
+
+    return look(repository=REPOSITORY, environ=os.environ, as_json=json, allow_inconclusive=allow_inconclusive)
+
+
 @command("profile.queries")
 def queries(_: Context, allow_inconclusive: list[str], json: bool = False) -> int:
     """Explain every statement that the server sends to a large database, and judge the plans."""
@@ -96,4 +104,6 @@ def bench(_: Context, allow_inconclusive: list[str], base: str = "", head: str =
 
 loads = Collection("load", capacity)
 loads.add_task(load, default=True)
-namespace = Collection(bench, peers, loads, Collection("profile", queries))
+profiles = Collection("profile", queries)
+profiles.add_task(profile, default=True)
+namespace = Collection(bench, peers, loads, profiles)

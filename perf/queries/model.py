@@ -1,10 +1,11 @@
-"""The `[profile]` table of ops.toml: what the statements are profiled on, and what is too much."""
+"""The `[profile]` table of ops.toml: what is profiled, and what is too much for a statement or a request."""
 
 from typing import Annotated
 
 from pydantic import Field
 
 from harness.config import Table
+from perf.profiling.model import SamplingTable, ToolsTable
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -26,3 +27,5 @@ class ProfileTable(Table):
     """`[profile]`: a table for each kind of profile."""
 
     queries: QueriesTable = QueriesTable()
+    sampling: SamplingTable = SamplingTable()
+    tools: ToolsTable = ToolsTable()
