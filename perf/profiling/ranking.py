@@ -94,7 +94,7 @@ def explain(each: Measured) -> str:
     database = costs.database / calls * MILLISECONDS
     return (
         f"why {each.tool}: of {statistics.mean(each.seconds) * MILLISECONDS:.1f} ms on average, OrderDesk "
-        f"{upstream:.1f} ms in {costs.upstream_calls / calls:.1f} calls; database {database:.1f} ms "
+        f"{upstream:.1f} ms added up over {costs.upstream_calls / calls:.1f} calls; database {database:.1f} ms "
         f"({statements or 'nothing'}); the server's processor {costs.processor / calls * MILLISECONDS:.1f} ms"
     )
 

@@ -31,7 +31,7 @@ SETTINGS: Final = {
 STACKS: Final = "stacks.txt"
 FLAME_GRAPH: Final = "flame-graph.svg"
 PACKAGE: Final = "server"
-EVERY_CALL: Final = "call (server/tools/registry.py"
+EVERY_CALL: Final = "Registry.call (server/tools/registry.py"
 """The start of the frame that every tool call goes through: a profile without it is not one of this load."""
 WARM_CALLS: Final = 200
 START_SECONDS: Final = 60.0

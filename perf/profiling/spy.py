@@ -64,6 +64,7 @@ def record(program: Path, look: Look, output: Path, form: Format, *, logs: Path,
     arguments = (
         str(program),
         "record",
+        "--gil",
         *("--pid", str(look.pid), "--duration", str(look.seconds), "--rate", str(look.rate)),
         # A function's samples together, whatever line it was at.
         *("--format", form, "--function", "--output", str(output)),

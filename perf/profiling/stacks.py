@@ -23,9 +23,10 @@ def parse(text: str) -> Counter[Stack]:
     stacks: Counter[Stack] = Counter()
     for line in text.splitlines():
         frames, _, count = line.rpartition(" ")
-        if not frames or not count.isdecimal():
+        if not count.isdecimal() or " " not in line:
             raise PerfError(f"not a collapsed stack: {line[:120]!r}")
-        stacks[tuple(frames.split(";"))] += int(count)
+        if frames:  # a thread that was just beginning has none yet
+            stacks[tuple(frames.split(";"))] += int(count)
     return stacks
 
 

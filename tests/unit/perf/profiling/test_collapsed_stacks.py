@@ -16,10 +16,14 @@ def test_names_may_hold_blanks() -> None:
     assert parse("<module> (__main__.py:1);go (a b.py:2) 7") == {("<module> (__main__.py:1)", "go (a b.py:2)"): 7}
 
 
-@pytest.mark.parametrize("line", ["", "run", "run x", "run -3", " 3"])
+@pytest.mark.parametrize("line", ["", "run", "run x", "run -3", "3"])
 def test_a_line_that_is_no_stack_is_refused(line: str) -> None:
     with pytest.raises(PerfError, match="not a collapsed stack"):
         parse(f"a 1\n{line}\nb 2")
+
+
+def test_a_thread_without_frames_is_left_out() -> None:
+    assert parse(f" 3\n{RUN} 2\n") == {(RUN,): 2}
 
 
 def test_a_function_has_what_it_did_itself_and_all_that_it_called() -> None:

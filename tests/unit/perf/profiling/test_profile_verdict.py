@@ -15,7 +15,7 @@ from perf.profiling.ranking import Measured, judge_tools
 from perf.profiling.sampling import judge_graph, judge_stacks, judge_traffic
 from perf.profiling.spy import Taken
 
-SEEN = "run (uvicorn/server.py:1);call (server/tools/registry.py:9)"
+SEEN = "run (uvicorn/server.py:1);Registry.call (server/tools/registry.py:9)"
 
 
 @pytest.fixture
@@ -33,12 +33,14 @@ def test_the_functions_that_cost_most_are_told_and_measured(run: Run) -> None:
     check = stacks(run, f"{SEEN} 90\n{SEEN};dumps (server/cache.py:3) 10\n", Taken(100, 0))
     assert check.status is CheckStatus.PASSED
     assert check.examined == 100
-    assert any("itself 90.0%, in all 100.0%: call (server/tools/registry.py:9)" in line for line in check.evidence)
+    assert any(
+        "itself 90.0%, in all 100.0%: Registry.call (server/tools/registry.py:9)" in line for line in check.evidence
+    )
     shares = {
         (measured.name, measured.labels["frame"]): (measured.value, measured.samples) for measured in run.measurements
     }
     assert shares["frame_itself", "dumps (server/cache.py:3)"] == (0.1, 100)
-    assert shares["frame_in_all", "call (server/tools/registry.py:9)"] == (1.0, 100)
+    assert shares["frame_in_all", "Registry.call (server/tools/registry.py:9)"] == (1.0, 100)
 
 
 @pytest.mark.parametrize(
@@ -60,10 +62,10 @@ def test_too_little_or_something_else_is_inconclusive(run: Run, text: str, taken
 @pytest.mark.parametrize(
     ("text", "looks", "status"),
     [
-        ("<svg>call (server/tools/registry.py:9)</svg>", 100, CheckStatus.PASSED),
-        ("<svg>call (server/tools/registry.py:9)</svg>", 99, CheckStatus.INCONCLUSIVE),
+        ("<svg>Registry.call (server/tools/registry.py:9)</svg>", 100, CheckStatus.PASSED),
+        ("<svg>Registry.call (server/tools/registry.py:9)</svg>", 99, CheckStatus.INCONCLUSIVE),
         ("<svg>main (burn.py:5)</svg>", 100, CheckStatus.INCONCLUSIVE),
-        ("call (server/tools/registry.py:9)", 100, CheckStatus.INCONCLUSIVE),
+        ("Registry.call (server/tools/registry.py:9)", 100, CheckStatus.INCONCLUSIVE),
     ],
 )
 def test_a_flame_graph_stands_on_enough_and_shows_the_server(
@@ -107,7 +109,7 @@ def test_tools_are_ranked_by_the_time_that_19_of_20_calls_stay_under(run: Run) -
     assert found.examined == 200
     assert [text.split(":")[0] for text in found.evidence] == ["slow", "quick", "why slow", "why quick"]
     assert "p50 150.0 ms, p95 195.0 ms; 2.00 calls of OrderDesk, 1.00 ms" in found.evidence[0]
-    assert "OrderDesk 90.0 ms in 2.0 calls; database 0.2 ms (3.0 select, 1.0 insert)" in found.evidence[2]
+    assert "OrderDesk 90.0 ms added up over 2.0 calls; database 0.2 ms (3.0 select, 1.0 insert)" in found.evidence[2]
 
 
 def test_a_tool_that_was_not_measured_leaves_the_ranking_inconclusive(run: Run) -> None:
