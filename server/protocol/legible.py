@@ -12,9 +12,13 @@ from typing import Final
 HIDDEN: Final = re.compile(
     "[\x80-\x9f\u00ad\u180e\u200b\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e01ef]"
 )
+ASCII: Final = bytes(range(0x80))
 
 
 def legible(encoded: bytes) -> str:
     """JSON as text, its hidden characters as JSON's own escapes: who decodes it gets what was encoded."""
     text = encoded.decode()
-    return HIDDEN.sub(lambda found: json.dumps(found.group())[1:-1], text) if not text.isascii() else text
+    # Looked for in what is not ASCII alone, mostly a few letters: a search costs more than all else that is done here.
+    if text.isascii() or HIDDEN.search(encoded.translate(None, ASCII).decode()) is None:
+        return text
+    return HIDDEN.sub(lambda found: json.dumps(found.group())[1:-1], text)

@@ -6,6 +6,7 @@ import orjson
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from server.protocol.legible import legible
 from server.protocol.messages import Message, decode, encode_result, read
 from server.protocol.modern import envelope
 
@@ -49,3 +50,8 @@ def test_encode_an_answer(benchmark: BenchmarkFixture, order: dict[str, Any]) ->
     text = orjson.dumps(order).decode()
     result = {"content": [{"type": "text", "text": text}], "structuredContent": order, "isError": False}
     assert orjson.loads(benchmark(encode_result, 7, result))["result"] == result
+
+
+def test_an_answer_as_text(benchmark: BenchmarkFixture, order: dict[str, Any]) -> None:
+    encoded = orjson.dumps({**order, "email": "zoë@example.com"})
+    assert benchmark(legible, encoded) == encoded.decode()

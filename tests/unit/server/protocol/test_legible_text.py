@@ -20,3 +20,8 @@ def test_a_hidden_character_is_spelled_out_and_still_means_itself(character: str
 def test_all_else_stays_as_it_was(text: str) -> None:
     encoded = orjson.dumps({"note": text})
     assert legible(encoded) == encoded.decode()
+
+
+def test_a_hidden_character_is_found_among_others_that_are_not_ascii() -> None:
+    encoded = orjson.dumps({"note": f"{SEEN}, plain \u200b and {SEEN}"})
+    assert legible(encoded) == encoded.decode().replace("\u200b", "\\u200b")
