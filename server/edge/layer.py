@@ -34,6 +34,8 @@ METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OP
 # telephone no letter.
 REQUEST_ID: Final = re.compile(r"(?=[^0-9]*[0-9])(?=[^A-Za-z]*[A-Za-z])[A-Za-z0-9_-]{1,64}\Z")
 BODY_SECONDS: Final = 30.0
+WHOLE: Final = "quartermaster.whole"
+"""Set in a request's scope by our HTTP protocol once the body has arrived: it is read without waiting then."""
 DISCARD_SECONDS: Final = 2.0
 DISCARD_BYTES: Final = 16 * 1024 * 1024
 # A request that says one of these twice means different things to a proxy and to us.
@@ -141,7 +143,7 @@ class Edge:
         admitted = False
         route.in_progress.inc()
         try:
-            body = await self._admit(headers, repeated, receive)
+            body = await self._admit(headers, repeated, receive, whole=WHOLE in scope)
             admitted = True
             if route.endpoint == MCP_PATH:
                 address = (scope.get("client") or ("",))[0]
@@ -195,7 +197,9 @@ class Edge:
             route = self._routes[method, endpoint] = _Route(self._metrics, method, endpoint)
         return route
 
-    async def _admit(self, headers: dict[bytes, bytes], repeated: bytes | None, receive: Receive) -> bytes:
+    async def _admit(
+        self, headers: dict[bytes, bytes], repeated: bytes | None, receive: Receive, *, whole: bool
+    ) -> bytes:
         """The body of a request that may be answered. Raises RefusedError."""
         if repeated is not None:
             raise RefusedError(400, "BAD_REQUEST", f"The header {repeated.decode('latin-1')} is given twice")
@@ -207,26 +211,29 @@ class Edge:
         if length.isdigit() and int(length) > self._max_body_bytes:
             await _discard(receive)
             raise self._too_large()
-        body = await self._body(receive)
+        body = await (self._read(receive) if whole else self._read_in_time(receive))
         if too_deep(body, self._max_json_depth):
             raise RefusedError(400, "TOO_DEEP", f"The body nests deeper than {self._max_json_depth} levels")
         return body
 
-    async def _body(self, receive: Receive) -> bytes:
-        chunks: list[bytes] = []
-        size, more = 0, True
+    async def _read_in_time(self, receive: Receive) -> bytes:
         try:
             async with asyncio.timeout(BODY_SECONDS):
-                while more:
-                    event = _arrived(await receive())
-                    more = event.get("more_body", False)
-                    chunks.append(event.get("body", b""))
-                    size += len(chunks[-1])
-                    if size > self._max_body_bytes:
-                        await _discard(receive)
-                        raise self._too_large()
+                return await self._read(receive)
         except TimeoutError:
             raise RefusedError(408, "BODY_TOO_SLOW", "The body did not arrive in time", CLOSE) from None
+
+    async def _read(self, receive: Receive) -> bytes:
+        chunks: list[bytes] = []
+        size, more = 0, True
+        while more:
+            event = _arrived(await receive())
+            more = event.get("more_body", False)
+            chunks.append(event.get("body", b""))
+            size += len(chunks[-1])
+            if size > self._max_body_bytes:
+                await _discard(receive)
+                raise self._too_large()
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def _too_large(self) -> RefusedError:

@@ -8,6 +8,8 @@ from typing import Final
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from server.edge.layer import WHOLE
+
 HEAD_BYTES: Final = 64 * 1024
 HEAD_SECONDS: Final = 20.0
 # Of a request's line, what is neither its method nor its target; and the line that ends the head.
@@ -93,6 +95,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """The request is whole."""
         self._progressed = self._between_requests = True
+        self.scope[WHOLE] = True  # type: ignore[typeddict-unknown-key]
         super().on_message_complete()
 
     def on_headers_complete(self) -> None:
