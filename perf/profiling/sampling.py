@@ -125,15 +125,19 @@ def _load(
 
 
 def _wait_for_traffic(target: LocalTarget, load: "Future[Summary]") -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while not load.done() and time.monotonic() < deadline:
-        calls = sum(value for (name, _), value in scrape(target).items() if name == "mcp_tool_calls_total")
-        if calls >= WARM_CALLS:
+    deadline, before = time.monotonic() + START_SECONDS, _calls(target)
+    while not load.done():
+        if _calls(target) - before >= WARM_CALLS:
             return
+        if time.monotonic() > deadline:
+            raise Inconclusive(f"the server did not get {WARM_CALLS} calls within {START_SECONDS:g} s")
         time.sleep(POLL_SECONDS)
-    if load.done():
-        load.result()  # raises why
-    raise Inconclusive(f"the server did not get {WARM_CALLS} calls within {START_SECONDS:g} s")
+    load.result()  # raises why
+    raise Inconclusive(f"k6 ended before the server had got {WARM_CALLS} calls")
+
+
+def _calls(target: LocalTarget) -> float:
+    return sum(value for (name, _), value in scrape(target).items() if name == "mcp_tool_calls_total")
 
 
 def judge_traffic(check: OpenCheck, summary: Summary, table: SamplingTable) -> None:
