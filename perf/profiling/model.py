@@ -13,11 +13,11 @@ class SamplingTable(Table):
     """`[profile.sampling]`: users that read without pause, and how a server's stacks are looked at meanwhile."""
 
     users: Annotated[int, Field(ge=1, le=1_000)] = 10
-    seconds: Annotated[int, Field(ge=1, le=600)] = 10
+    seconds: Annotated[int, Field(ge=1, le=600)] = 15
     """How long stacks are sampled for the collapsed stacks, and once more for the flame graph."""
     rate: Annotated[int, Field(ge=1, le=1_000)] = 200
     """Samples per second."""
-    minimum_samples: Count = 500
+    minimum_samples: Count = 300
     """With fewer stacks of a server at work the run is inconclusive."""
     cached_share: Annotated[float, Field(ge=0, le=1)] = 0.9
     """The part of the answers that must have come from the server's cache."""
