@@ -1,7 +1,7 @@
 """py-spy: another process's Python stacks looked at from outside, so many times a second; nothing is judged here.
 
 What counts as a sample is the stack of the thread that holds the interpreter. What waits in C (for a socket, a file, a
-database) does not; py-spy cannot tell otherwise which threads are at work, and counted two idle ones for every busy one.
+database) does not; py-spy cannot tell otherwise which threads are at work, and counted more idle ones than busy ones.
 """
 
 import re
