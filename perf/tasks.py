@@ -11,10 +11,10 @@ from harness.tasks import command
 
 @command("peers")
 def peers(_: Context, json: bool = False) -> int:
-    """Compare one worker with FastMCP's default server, interleaved in one run."""
-    from perf.peers.job import compare_with_fastmcp  # noqa: PLC0415 -- what only this task needs would slow ./inv --list
+    """Compare one worker with FastMCP, the official SDK and our bare dispatcher, interleaved in one run."""
+    from perf.peers.job import compare_with_peers  # noqa: PLC0415 -- what only this task needs would slow ./inv --list
 
-    return compare_with_fastmcp(repository=REPOSITORY, environ=os.environ, as_json=json)
+    return compare_with_peers(repository=REPOSITORY, environ=os.environ, as_json=json)
 
 
 @command(

@@ -1,32 +1,32 @@
-"""Blocks of load on the two servers by turns: in each a fresh generator warms up, then another one measures."""
+"""Blocks of load on every arm by turns: in each a fresh generator warms up, then another one measures."""
 
 import json
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.process import Command, ProcessError, child_environment, run
 from harness.repository import REPOSITORY
 from harness.targets import LocalTarget
-from perf.blocks import turns
-from perf.peers.arms import ORDERS, Arm, new_tenant_arm
+from perf.peers.arms import BARE, ORDERS, OUR_TRIVIAL, OURS, PEER, Arm, Row, new_tenant_arm, new_trivial_arm
 from perf.peers.counts import Reading, read_counts
 from perf.peers.generator import FAILED
 from perf.peers.plan import Outcome, Plan
 from perf.peers.session import UnexpectedAnswerError
 
 VERSION = "2025-11-25"
-"""The revision that both are called in: FastMCP keeps a session then, as its clients know it, and is at its fastest."""
+"""The revision that all are called in: the peers keep a session then, as their clients know it, and FastMCP is at its
+fastest."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """The two servers and how they are loaded."""
+    """The servers and how they are loaded."""
 
     target: LocalTarget
-    peer: Arm
+    others: Sequence[Arm]
     connections: int
     warm_up_seconds: float
     seconds: float
@@ -50,27 +50,36 @@ class Counted:
 
 
 @dataclass(frozen=True)
-class Pair:
-    """One block of each."""
+class Round:
+    """One block of each arm; `outcomes` has our own, too."""
 
     ours: Counted
-    peer: Outcome
+    outcomes: Mapping[Row, Outcome]
 
-    @property
-    def ratio(self) -> float:
-        """Our calls per second over the peer's."""
-        return self.ours.outcome.calls_per_second / self.peer.calls_per_second
+    def ratio(self, row: Row, other: Row) -> float:
+        """The calls per second of one row over those of another."""
+        return self.outcomes[row].calls_per_second / self.outcomes[other].calls_per_second
 
 
-def alternate(stage: Stage, pairs: int) -> Iterator[Pair]:
-    """Yield each pair when it is measured, in the order ABBA. Raises UnexpectedAnswerError at a wrong answer."""
-    for first, _ in turns(pairs):
-        if first == "head":
-            ours = our_block(stage)
-            yield Pair(ours, peer_block(stage))
-        else:
-            peer = peer_block(stage)
-            yield Pair(our_block(stage), peer)
+def alternate(stage: Stage, rounds: int) -> Iterator[Round]:
+    """Yield each round when it is measured, every other one in reverse. Raises UnexpectedAnswerError.
+
+    What ours is judged by, PEER and BARE, must be among the others and stands beside it: they meet the same minute.
+    """
+    others = {arm.row: arm for arm in stage.others}
+    rows = [PEER, OURS, BARE, *(row for row in others if row not in {PEER, BARE}), OUR_TRIVIAL]
+    for number in range(rounds):
+        outcomes = {}
+        for row in reversed(rows) if number % 2 else rows:
+            if row == OURS:
+                ours = our_block(stage)
+                outcomes[row] = ours.outcome
+            elif row == OUR_TRIVIAL:
+                outcomes[row] = our_trivial_block(stage)
+            else:
+                generate(others[row], stage, stage.warm_up_seconds)
+                outcomes[row] = generate(others[row], stage, stage.seconds)
+        yield Round(ours, {row: outcomes[row] for row in rows})
 
 
 def our_block(stage: Stage) -> Counted:
@@ -84,10 +93,10 @@ def our_block(stage: Stage) -> Counted:
     return Counted(str(arm.tenant_id), outcome, before, after, audited)
 
 
-def peer_block(stage: Stage) -> Outcome:
-    """Load the peer."""
-    generate(stage.peer, stage, stage.warm_up_seconds)
-    return generate(stage.peer, stage, stage.seconds)
+def our_trivial_block(stage: Stage) -> Outcome:
+    """Load the local target with pings, which are so quick that one tenant's reserve is not enough for both loads."""
+    generate(new_trivial_arm(stage.target), stage, stage.warm_up_seconds)
+    return generate(new_trivial_arm(stage.target), stage, stage.seconds)
 
 
 def generate(arm: Arm, stage: Stage, seconds: float) -> Outcome:
@@ -113,6 +122,6 @@ def generate(arm: Arm, stage: Stage, seconds: float) -> Outcome:
             printed = run(command, logs=stage.logs, seconds=seconds + 60)
         except ProcessError as error:
             if error.exit_code == FAILED:
-                raise UnexpectedAnswerError(f"{arm.name}: {error.last_lines[-1]}") from error
+                raise UnexpectedAnswerError(f"{arm.row.server}: {error.last_lines[-1]}") from error
             raise
     return Outcome(**json.loads(printed))

@@ -60,7 +60,7 @@ def read_counts(target: LocalTarget, arm: Arm) -> Reading:
 
 
 def _reading(samples: Samples, arm: Arm, earliest: float, latest: float) -> Reading:
-    succeeded = ("mcp_tool_calls_total", frozenset({("tool_name", arm.calls[0].tool), ("status", "success")}))
+    succeeded = ("mcp_tool_calls_total", frozenset({("tool_name", arm.calls[0].params["name"]), ("status", "success")}))
     left = ("rate_limit_tokens_available", frozenset({("tenant_id", str(arm.tenant_id))}))
     try:
         return Reading(samples[succeeded], samples[left], earliest, latest)

@@ -7,6 +7,7 @@ thread on epoll, because the generator must stay far from being what limits the 
 
 import contextlib
 import dataclasses
+import hashlib
 import json
 import os
 import select
@@ -71,12 +72,13 @@ class Lane:
 def generate(plan: Plan) -> Outcome:
     """Load the server for `plan.seconds` and return what that came to. Raises PerfError's kinds."""
     with contextlib.ExitStack() as stack:
-        sessions = []
+        sessions, bodies = [], hashlib.sha256()
         for number in range(plan.connections):
             connection = stack.enter_context(contextlib.closing(connect(plan.host, plan.port)))
             headers = open_session(connection, f"{plan.host}:{plan.port}", plan.token, plan.version)
             call = rehearse(connection, headers, plan.calls[number % len(plan.calls)])
             sessions.append((connection, headers, Lane(connection, call)))
+            bodies.update(b"\0".join((*call.body, b"")))
         poll = stack.enter_context(contextlib.closing(select.epoll()))
         outcome = _loop([lane for _, _, lane in sessions], plan, poll)
         for connection, headers, _ in sessions:
@@ -84,7 +86,10 @@ def generate(plan: Plan) -> Outcome:
             close_session(connection, headers)
     # Each connection was opened by an initialize and a first call.
     return dataclasses.replace(
-        outcome, calls=outcome.calls + plan.connections, limited=outcome.limited + 2 * plan.connections
+        outcome,
+        calls=outcome.calls + plan.connections,
+        limited=outcome.limited + 2 * plan.connections,
+        answers=bodies.hexdigest(),
     )
 
 

@@ -1,27 +1,40 @@
-"""The job behind `./inv peers`: both environments made, the comparison run, its record written."""
+"""The job behind `./inv peers`: both environments made, the comparison run, its record written, its table printed."""
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from harness.collector import Run
 from harness.config import load
+from harness.edge import write_out
 from harness.run import run_job
 from harness.virtual_environment import prepare
-from perf.peers.arms import start_fastmcp
+from perf.load.k6 import find_k6
+from perf.peers.arms import start_others
 from perf.peers.compare import measure_peers
+from perf.peers.judge import table
 
 
-def compare_with_fastmcp(*, repository: Path, environ: Mapping[str, str], as_json: bool) -> int:
+def compare_with_peers(*, repository: Path, environ: Mapping[str, str], as_json: bool) -> int:
     """Return the exit code of the comparison, its record written. Raises UsageError for an unusable ops.toml."""
+    found = ""
 
     def body(run: Run) -> None:
+        nonlocal found
         logs = run.directory / "logs"
         run.progress.now("making both environments (once per change of their requirements)")
         ours, peers = (prepare(repository, name, logs=logs, environ=environ) for name in ("server", "peers"))
-        measure_peers(run, lambda logs: start_fastmcp(peers, logs=logs, environ=environ), environ=environ, python=ours)
+        rounds = measure_peers(
+            run,
+            lambda logs, orders: start_others(ours, peers, orders, logs=logs, environ=environ),
+            environ=environ,
+            k6=find_k6(),
+            python=ours,
+        )
+        found = table(rounds) if rounds else ""
 
     configuration = load(repository / "ops.toml")
-    return run_job(
+    code = run_job(
         "peers",
         body,
         arguments={"target": "local"},
@@ -29,3 +42,6 @@ def compare_with_fastmcp(*, repository: Path, environ: Mapping[str, str], as_jso
         as_json=as_json,
         keep_runs=configuration.reports.keep,
     )
+    if found and not as_json:
+        write_out(sys.stdout, f"\n{found}\n")
+    return code

@@ -7,12 +7,25 @@ from typing import Any, Self
 
 
 @dataclass(frozen=True)
-class ToolCall:
-    """A call, and the structured content that its answer must have."""
+class Call:
+    """A request, and what its answer must hold: a tool's structured content, or else the result itself."""
 
-    tool: str
-    arguments: dict[str, Any]
+    method: str
+    params: dict[str, Any]
     expected: dict[str, Any]
+
+    def holds(self, result: dict[str, Any]) -> bool:
+        """Whether a result is the one expected."""
+        found = result.get("structuredContent") if self.method == TOOLS_CALL else result
+        return not result.get("isError") and found == self.expected
+
+
+TOOLS_CALL = "tools/call"
+
+
+def tool_call(name: str, arguments: dict[str, Any], expected: dict[str, Any]) -> Call:
+    """A call of a tool that must answer with this structured content."""
+    return Call(TOOLS_CALL, {"name": name, "arguments": arguments}, expected)
 
 
 @dataclass(frozen=True)
@@ -30,7 +43,7 @@ class Plan:
     seconds: float
     processor: int
     server_pid: int
-    calls: tuple[ToolCall, ...]
+    calls: tuple[Call, ...]
 
     def dump(self) -> bytes:
         """The plan as JSON."""
@@ -40,14 +53,15 @@ class Plan:
     def load(cls, text: bytes) -> Self:
         """The plan that `dump` wrote."""
         fields = json.loads(text)
-        return cls(**{**fields, "calls": tuple(ToolCall(**call) for call in fields["calls"])})
+        return cls(**{**fields, "calls": tuple(Call(**call) for call in fields["calls"])})
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run came to. `calls` counts every answered tool call, `limited` every request that a limiter counts.
+    """What a run came to. `calls` counts every answered call, `limited` every request that a limiter counts.
 
     The loop answered `loop_calls` in `seconds`, for which generator and server spent the processor seconds given.
+    `answers` is a digest of the bodies of the answers, ids aside: equal where servers answer with the same bytes.
     """
 
     calls: int
@@ -56,10 +70,11 @@ class Outcome:
     seconds: float
     generator_seconds: float
     server_seconds: float
+    answers: str = ""
 
     @property
     def calls_per_second(self) -> float:
-        """Answered tool calls per second."""
+        """Answered calls per second."""
         return self.loop_calls / self.seconds
 
     @property

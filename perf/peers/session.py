@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from perf.errors import PerfError
-from perf.peers.plan import ToolCall
+from perf.peers.plan import Call
 from perf.peers.wire import Response, exchange, request
 
 PATH = "/mcp"
@@ -63,14 +63,14 @@ def close_session(connection: socket.socket, headers: Mapping[str, str]) -> None
         exchange(connection, request("DELETE", PATH, headers))
 
 
-def rehearse(connection: socket.socket, headers: Mapping[str, str], call: ToolCall) -> Repeated:
+def rehearse(connection: socket.socket, headers: Mapping[str, str], call: Call) -> Repeated:
     """Make the call once, decode its answer, and return what to repeat. Raises UnexpectedAnswerError."""
-    params = {"name": call.tool, "arguments": call.arguments}
-    sent = _post(headers, {"id": FIRST_ID, "method": "tools/call", "params": params})
+    sent = _post(headers, {"id": FIRST_ID, "method": call.method, "params": call.params})
     answer = exchange(connection, sent)
-    result = _message(answer).get("result", {})
-    if answer.status != 200 or result.get("isError") or result.get("structuredContent") != call.expected:
-        raise UnexpectedAnswerError(f"{call.tool} does not answer what it must: {_excerpt(answer)}")
+    message = _message(answer)
+    if answer.status != 200 or "result" not in message or not call.holds(message["result"]):
+        name = call.params.get("name", call.method)
+        raise UnexpectedAnswerError(f"{name} does not answer what it must: {_excerpt(answer)}")
     identity = str(FIRST_ID).encode()
     before, after = _halves(sent, identity)
     return Repeated((before, after), _halves(answer.raw_body, identity), len(answer.raw_body))

@@ -5,8 +5,9 @@ import dataclasses
 import itertools
 import json
 import os
+import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,27 +16,50 @@ from typing import Any, ClassVar
 import pytest
 
 from harness.collector import Run
+from harness.process import ProcessError, child_environment
 from harness.progress import SilentProgress
+from harness.repository import REPOSITORY
 from harness.targets import LocalTarget
 from harness.verdict import CheckStatus
-from perf.peers.arms import Arm, new_tenant_arm
-from perf.peers.compare import Bars, measure_peers
+from harness.virtual_environment import prepare
+from perf.load.k6 import find_k6
+from perf.peers.arms import (
+    BARE,
+    BARE_PROGRAM,
+    PEER,
+    PEER_PROGRAM,
+    SETTINGS,
+    Arm,
+    Row,
+    new_tenant_arm,
+    start_others,
+    start_program,
+)
+from perf.peers.bars import Bars
+from perf.peers.blocks import Stage
+from perf.peers.blocks import generate as generate_block
+from perf.peers.compare import measure_peers
 from perf.peers.generator import generate
-from perf.peers.plan import Plan, ToolCall
+from perf.peers.plan import Call, Plan, tool_call
 from perf.peers.session import UnexpectedAnswerError
+from perf.peers.steady import load_steadily, measure_steady
 from perf.peers.wire import WireError
 from tests.integration.parts import StartTarget
 
-CALL = ToolCall("add", {"a": 2, "b": 3}, {"result": 5})
+CALL = tool_call("add", {"a": 2, "b": 3}, {"result": 5})
 QUICK = Bars(
     ratio=8.0,
+    p99_milliseconds=0.01,
+    dropped=1.0,
     memory_megabytes=1_000,
     ready_seconds=60,
-    pairs=2,
+    rounds=1,
     connections=4,
     warm_up_seconds=2.0,
-    seconds=2.0,
+    seconds=1.0,
     tokens_known_within=0.1,
+    steady_runs=1,
+    steady_seconds=2,
 )
 
 
@@ -132,50 +156,137 @@ def test_nobody_there_is_told() -> None:
         generate(plan)
 
 
-OpenPeer = Callable[[Path], AbstractContextManager[Arm]]
+Opened = Callable[[Path, Sequence[Call]], AbstractContextManager[Sequence[Arm]]]
 
 
 @pytest.fixture
-def our_own(start_target: StartTarget) -> OpenPeer:
-    """Another server of this checkout as the peer."""
+def our_own(start_target: StartTarget) -> Opened:
+    """Another server of this checkout in place of both the peer and the bare dispatcher."""
 
     @contextlib.contextmanager
-    def open_peer(_logs: Path) -> Iterator[Arm]:
+    def open_others(_logs: Path, _orders: Sequence[Call]) -> Iterator[list[Arm]]:
         target: LocalTarget = start_target(
             settings={"RATE_LIMIT_RPM": "1000000000", "CACHE_TTL_ORDERS_SECONDS": "3600"}
         )
-        yield dataclasses.replace(new_tenant_arm(target), name="peer")
+        arm = new_tenant_arm(target)
+        yield [dataclasses.replace(arm, row=row) for row in (PEER, BARE)]
 
-    return open_peer
+    return open_others
 
 
 def statuses(run: Run) -> dict[str, CheckStatus]:
     return {check.id: check.status for check in run.checks}
 
 
-def test_a_peer_as_quick_as_we_are_fails_the_bar_while_the_counts_agree(tmp_path: Path, our_own: OpenPeer) -> None:
+def explain(run: Run) -> str:
+    return "\n".join(f"{check.id}: {check.reason}; {check.evidence}" for check in run.checks)
+
+
+def test_a_peer_as_quick_as_we_are_fails_the_bar_while_the_counts_agree(tmp_path: Path, our_own: Opened) -> None:
     run = Run(tmp_path / "run", SilentProgress())
-    measure_peers(run, our_own, environ=os.environ, bars=QUICK)
+    measure_peers(run, our_own, environ=os.environ, k6=find_k6(), bars=QUICK)
 
     assert statuses(run) == {
         "answers": CheckStatus.PASSED,
         "server.memory_after_load": CheckStatus.PASSED,
+        "steady": CheckStatus.PASSED,
+        "steady.duration.p99": CheckStatus.FAILED,
+        "steady.dropped.median": CheckStatus.PASSED,
         "server.ready.lowest": CheckStatus.PASSED,
         "stop": CheckStatus.PASSED,
         "counts": CheckStatus.PASSED,
-        "generator": CheckStatus.PASSED,
+        "table": CheckStatus.PASSED,
+        "same_bytes": CheckStatus.PASSED,
         "peers.ratio.median": CheckStatus.FAILED,
-    }, "\n".join(f"{check.id}: {check.reason}; {check.evidence}" for check in run.checks)
+        "peers.bare_share.median": CheckStatus.PASSED,
+    }, explain(run)
 
 
-def test_a_peer_that_answers_wrongly_fails_the_comparison_and_ends_it(tmp_path: Path, our_own: OpenPeer) -> None:
+def test_a_peer_that_answers_wrongly_fails_the_comparison_and_ends_it(tmp_path: Path, our_own: Opened) -> None:
     @contextlib.contextmanager
-    def wrong(logs: Path) -> Iterator[Arm]:
-        with our_own(logs) as arm:
-            yield dataclasses.replace(arm, calls=(dataclasses.replace(arm.calls[0], expected={"result": 5}),))
+    def wrong(logs: Path, orders: Sequence[Call]) -> Iterator[list[Arm]]:
+        with our_own(logs, orders) as (peer, bare):
+            calls = (dataclasses.replace(peer.calls[0], expected={"result": 5}),)
+            yield [dataclasses.replace(peer, calls=calls), bare]
 
     run = Run(tmp_path / "run", SilentProgress())
-    measure_peers(run, wrong, environ=os.environ, bars=dataclasses.replace(QUICK, pairs=1))
+    bars = dataclasses.replace(QUICK, rounds=1)
+    rounds = measure_peers(run, wrong, environ=os.environ, k6=find_k6(), bars=bars)
 
+    assert rounds == []
     assert statuses(run) == {"answers": CheckStatus.FAILED}
-    assert run.checks[0].reason.startswith("peer: orders_get does not answer what it must")
+    assert run.checks[0].reason.startswith("fastmcp: orders_get does not answer what it must")
+
+
+def test_a_peer_that_does_not_start_is_inconclusive(tmp_path: Path) -> None:
+    def open_others(logs: Path, orders: Sequence[Call]) -> AbstractContextManager[list[Arm]]:
+        return start_others(Path(sys.executable), tmp_path / "python", orders, logs=logs, environ=os.environ)
+
+    with pytest.raises(ProcessError, match="fastmcp"):
+        measure_peers(Run(tmp_path, SilentProgress()), open_others, environ=os.environ, k6=find_k6(), bars=QUICK)
+
+
+@pytest.fixture
+def stage(start_target: StartTarget, tmp_path: Path) -> Stage:
+    target = start_target(settings=SETTINGS)
+    return Stage(target, (), 4, 0.2, 0.2, max(os.sched_getaffinity(0)), os.environ, tmp_path / "logs")
+
+
+def test_the_bare_dispatcher_answers_with_the_very_bytes_of_the_server(stage: Stage) -> None:
+    ours = new_tenant_arm(stage.target)
+    program = (sys.executable, str(BARE_PROGRAM))
+    environment = child_environment({"PYTHONPATH": str(REPOSITORY)}, os.environ)
+
+    with start_program("bare", program, environment, ours.calls, logs=stage.logs) as (trivial, realistic):
+        added, got = generate_block(trivial, stage, 0.2), generate_block(realistic, stage, 0.2)
+
+    assert got.answers == generate_block(ours, stage, 0.2).answers != added.answers
+    assert min(added.loop_calls, got.loop_calls) > 0
+
+
+# The first run on a machine makes the peers' environment.
+@pytest.mark.timeout(1500)
+@pytest.mark.parametrize("name", ["fastmcp", "sdk"])
+def test_each_peer_answers_the_trivial_and_the_realistic_call(stage: Stage, name: str) -> None:
+    python = prepare(REPOSITORY, "peers", logs=stage.logs, environ=os.environ)
+    program = (str(python), "-P", str(PEER_PROGRAM), name)
+    orders = new_tenant_arm(stage.target).calls
+
+    with start_program(name, program, child_environment({}, os.environ), orders, logs=stage.logs) as arms:
+        outcomes = {arm.row: generate_block(arm, stage, 0.2) for arm in arms}
+
+    assert outcomes.keys() == {Row(name, "add"), Row(name, "orders_get")}
+    assert min(outcome.loop_calls for outcome in outcomes.values()) > 0
+
+
+def steadily(run: Run, stage: Stage, k6: Path) -> dict[str, CheckStatus]:
+    bars = dataclasses.replace(QUICK, steady_runs=1, steady_seconds=1)
+    measure_steady(run, stage, 200, k6, bars)
+    return statuses(run)
+
+
+def test_without_k6_nothing_is_said_of_a_steady_load(stage: Stage, tmp_path: Path) -> None:
+    run = Run(tmp_path, SilentProgress())
+
+    assert steadily(run, stage, tmp_path / "k6") == {"steady": CheckStatus.INCONCLUSIVE}
+    assert "k6 is missing" in run.checks[0].reason
+
+
+def test_too_few_answers_for_a_percentile_are_inconclusive(stage: Stage, tmp_path: Path) -> None:
+    found = steadily(Run(tmp_path, SilentProgress()), stage, find_k6())
+
+    assert found["steady"] is CheckStatus.PASSED
+    assert found["steady.duration.p99"] is CheckStatus.INCONCLUSIVE
+
+
+def test_under_a_steady_load_a_server_that_is_gone_is_inconclusive_and_a_wrong_answer_fails(
+    stage: Stage, tmp_path: Path
+) -> None:
+    arm = new_tenant_arm(stage.target)
+    wrong = dataclasses.replace(arm, calls=(dataclasses.replace(arm.calls[0], expected={"result": 5}),))
+
+    with pytest.raises(UnexpectedAnswerError, match="not the answer expected"):
+        load_steadily(find_k6(), wrong, 10, 1, stage, tmp_path / "wrong")
+    stage.target.server.stop()
+    with pytest.raises(ProcessError, match="no answer"):
+        load_steadily(find_k6(), arm, 10, 1, stage, tmp_path / "gone")

@@ -10,8 +10,8 @@ from harness.progress import SilentProgress
 from harness.verdict import CheckStatus
 from perf.peers.arms import REFILL_PER_SECOND, RESERVE
 from perf.peers.blocks import Counted
-from perf.peers.compare import compare_counts
 from perf.peers.counts import Reading, tokens_spent
+from perf.peers.judge import compare_counts
 from perf.peers.plan import Outcome
 
 OUTCOME = Outcome(calls=1000, limited=1016, loop_calls=984, seconds=3.0, generator_seconds=0.3, server_seconds=2.9)

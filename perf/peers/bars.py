@@ -1,0 +1,27 @@
+"""What must hold of the comparison, and how it is measured."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Bars:
+    """The limits, and the sizes of what is measured.
+
+    A generator beyond its share makes the run inconclusive, not failed; so do tokens that are known less exactly.
+    """
+
+    ratio: float = 8.0
+    bare_share: float = 0.35
+    p99_milliseconds: float = 25.0
+    dropped: float = 0.005
+    generator_share: float = 0.7
+    tokens_known_within: float = 0.02
+    memory_megabytes: float = 120.0
+    ready_seconds: float = 2.0
+    rounds: int = 5
+    connections: int = 16
+    warm_up_seconds: float = 1.0
+    seconds: float = 3.0
+    steady_runs: int = 3
+    """How often the server is loaded steadily, at half of what it answered."""
+    steady_seconds: int = 8
