@@ -51,6 +51,7 @@ QUICK = Bars(
     ratio=8.0,
     p99_milliseconds=0.01,
     dropped=1.0,
+    server_share=0.0,  # other tests use the processor, too
     memory_megabytes=1_000,
     ready_seconds=60,
     rounds=1,

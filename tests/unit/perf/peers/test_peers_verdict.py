@@ -82,6 +82,28 @@ def test_a_generator_that_may_have_been_the_limit_is_inconclusive(
     assert status(judged(tmp_path, *[measured_round(5000, 500, 9000, share)] * 5), "table") is expected
 
 
+@pytest.mark.parametrize(("busy", "expected"), [(2, CheckStatus.PASSED), (3, CheckStatus.INCONCLUSIVE)])
+def test_servers_that_shared_their_processor_in_most_rounds_are_not_judged(
+    tmp_path: Path, busy: int, expected: CheckStatus
+) -> None:
+    quiet = measured_round(5000, 500, 9000)
+    halved = dataclasses.replace(quiet.outcomes[OURS], server_seconds=1.5)
+    disturbed = dataclasses.replace(quiet, outcomes={**quiet.outcomes, OURS: halved})
+    run = judged(tmp_path, *[disturbed] * busy, *[quiet] * (5 - busy))
+
+    assert status(run, "table") is expected
+    assert [check.id for check in run.checks if check.id.startswith("peers.")] == (
+        ["peers.ratio.median", "peers.bare_share.median"] if expected is CheckStatus.PASSED else []
+    )
+
+
+def test_what_cannot_be_judged_does_not_fail(tmp_path: Path) -> None:
+    run = judged(tmp_path, *[measured_round(500, 500, 9000, 0.71)] * 5)
+
+    assert {check.status for check in run.checks} == {CheckStatus.PASSED, CheckStatus.INCONCLUSIVE}
+    assert measured(run, "peers.ratio", "median") == 1.0
+
+
 def test_a_bare_dispatcher_that_answers_something_else_fails(tmp_path: Path) -> None:
     other = measured_round(5000, 500, 9000, bare_answers="other")
     assert status(judged(tmp_path, measured_round(5000, 500, 9000), other), "same_bytes") is CheckStatus.FAILED
