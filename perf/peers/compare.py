@@ -63,7 +63,8 @@ def measure_peers(
             return rounds
         memory = psutil.Process(target.server.pid).memory_info().rss / MEGABYTE
         run.measure("server.memory_after_load", memory, "MB", limit=bars.memory_megabytes, direction=Direction.LOWER)
-        measure_steady(run, stage, median_rate(rounds, OURS), k6, bars)
+        undisturbed = judge_rounds(run, rounds, bars)
+        measure_steady(run, stage, median_rate(rounds, OURS), k6, bars, judged=undisturbed)
         _measure_starts(run, target, python, bars)
         with run.check("stop", "SIGTERM stops the server with exit code 0") as check:
             code = target.server.stop()
@@ -72,7 +73,6 @@ def measure_peers(
             compare_counts(
                 check, [each.ours for each in rounds], audit_rows(target, "orders_get"), bars.tokens_known_within
             )
-    judge_rounds(run, rounds, bars)
     return rounds
 
 

@@ -43,10 +43,10 @@ def compare_counts(
         )
 
 
-def judge_rounds(run: Run, rounds: Sequence[Round], bars: Bars) -> None:
+def judge_rounds(run: Run, rounds: Sequence[Round], bars: Bars) -> bool:
     """Add each row's rate, and ours as a multiple of the peer's and as a share of the bare dispatcher's.
 
-    Where something else than the servers was the limit, both are told and not judged.
+    Returns whether they were judged: where something else than the servers was the limit, they are told alone.
     """
     with run.check("table", "nothing but the servers was the limit of what they answered") as check:
         check.evidence.extend(table(rounds).splitlines())
@@ -72,6 +72,7 @@ def judge_rounds(run: Run, rounds: Sequence[Round], bars: Bars) -> None:
             limit=limit if undisturbed else None,
             direction=Direction.HIGHER,
         )
+    return undisturbed
 
 
 def _refuse_other_limits(rounds: Sequence[Round], bars: Bars) -> None:

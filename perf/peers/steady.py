@@ -46,10 +46,10 @@ class Steady:
         return self.dropped / max(self.answers + self.dropped, 1)
 
 
-def measure_steady(run: Run, stage: Stage, rate: float, k6: Path, bars: Bars) -> None:
-    """Load our server at half of `rate` (calls per second) as often as the bars say, and judge the medians.
+def measure_steady(run: Run, stage: Stage, rate: float, k6: Path, bars: Bars, *, judged: bool) -> None:
+    """Load our server at half of `rate` (calls per second) as often as the bars say; judge the medians, or tell them.
 
-    Without most of the answers, or with a generator that may have been the limit, nothing is judged.
+    Without most of the answers there are none.
     """
     half = max(round(rate / 2), 1)
     runs: list[Steady] = []
@@ -77,7 +77,15 @@ def measure_steady(run: Run, stage: Stage, rate: float, k6: Path, bars: Bars) ->
         ("steady.dropped", "ratio", statistics.median(each.dropped_share for each in runs), bars.dropped),
     ):
         statistic = "p99" if unit == "ms" else "median"
-        run.measure(name, value, unit, statistic=statistic, samples=samples, limit=limit, direction=Direction.LOWER)
+        run.measure(
+            name,
+            value,
+            unit,
+            statistic=statistic,
+            samples=samples,
+            limit=limit if judged else None,
+            direction=Direction.LOWER,
+        )
 
 
 def load_steadily(k6: Path, arm: Arm, rate: int, seconds: int, stage: Stage, directory: Path) -> Steady:
