@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Side = Literal["base", "head"]
+SIDES: tuple[Side, Side] = ("base", "head")
 
 CONFIDENCE = 0.95
 POWER = 0.8

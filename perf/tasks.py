@@ -78,6 +78,32 @@ def profile(_: Context, allow_inconclusive: list[str], json: bool = False) -> in
     return look(repository=REPOSITORY, environ=os.environ, as_json=json, allow_inconclusive=allow_inconclusive)
 
 
+@command(
+    "load.compare",
+    base="the revision to compare with",
+    head="the revision to judge (default: HEAD, without changes that are not committed)",
+    profile="a [load.compare.profiles.NAME] of ops.toml",
+)
+def compare(
+    _: Context,
+    allow_inconclusive: list[str],
+    base: str = "",
+    head: str = "",
+    profile: str = "cached",
+    json: bool = False,
+) -> int:
+    """Load two revisions by turns, and fail where head costs more."""
+    from perf.compare.job import Asked, run_compare  # noqa: PLC0415 -- see peers
+
+    return run_compare(
+        Asked(base, head, profile),
+        repository=REPOSITORY,
+        environ=os.environ,
+        as_json=json,
+        allow_inconclusive=allow_inconclusive,
+    )
+
+
 @command("profile.queries")
 def queries(_: Context, allow_inconclusive: list[str], json: bool = False) -> int:
     """Explain every statement that the server sends to a large database, and judge the plans."""
@@ -102,7 +128,7 @@ def bench(_: Context, allow_inconclusive: list[str], base: str = "", head: str =
     )
 
 
-loads = Collection("load", capacity)
+loads = Collection("load", capacity, compare)
 loads.add_task(load, default=True)
 profiles = Collection("profile", queries)
 profiles.add_task(profile, default=True)

@@ -1,4 +1,4 @@
-"""The server of this checkout as child processes: its commands run to their end, or serving until stopped."""
+"""The server of this or another checkout as child processes: its commands run to their end, or serving until stopped."""
 
 import contextlib
 import json
@@ -46,20 +46,34 @@ def server_environment(settings: Mapping[str, str], environ: Mapping[str, str]) 
 
 
 def run_server_command(
-    *arguments: str, environment: Mapping[str, str], logs: Path, seconds: float = COMMAND_SECONDS
+    *arguments: str,
+    environment: Mapping[str, str],
+    logs: Path,
+    seconds: float = COMMAND_SECONDS,
+    python: Path | None = None,
+    checkout: Path = REPOSITORY,
 ) -> str:
     """Return what `python -m server ARGUMENTS` printed. Raises ProcessError with its last line when it fails."""
     name = "-".join(("server", *arguments[:2])) if arguments[:1] == ("tenant",) else f"server-{arguments[0]}"
-    return run(_command(name, arguments, environment), logs=logs, seconds=seconds)
+    command = _command(name, arguments, environment, python=python, checkout=checkout)
+    return run(command, logs=logs, seconds=seconds)
 
 
-def create_tenant(name: str, *, environment: Mapping[str, str], logs: Path) -> NewTenant:
+def create_tenant(
+    name: str,
+    *,
+    environment: Mapping[str, str],
+    logs: Path,
+    python: Path | None = None,
+    checkout: Path = REPOSITORY,
+) -> NewTenant:
     """Return a new tenant; its name gets a random ending, for a database holds each name once.
 
     Raises ProcessError when the command fails or does not print a key.
     """
     unique = f"{name}-{secrets.token_hex(4)}"
-    output = run_server_command("tenant", "create", unique, environment=environment, logs=logs)
+    asked = ("tenant", "create", unique)
+    output = run_server_command(*asked, environment=environment, logs=logs, python=python, checkout=checkout)
     try:
         made = json.loads(output)
         return NewTenant(id=str(made["tenant_id"]), key=str(made["key"]))
@@ -75,16 +89,18 @@ def serving(
     module: str = "server",
     name: str = "server",
     python: Path | None = None,
+    checkout: Path = REPOSITORY,
     ready_seconds: float = READY_SECONDS,
 ) -> Iterator[Served]:
     """Yield the server once it is ready.
 
     Raises ProcessError when it ends first or does not listen, and NotReadyError when it has listened for
     `ready_seconds` and is not ready. `module` is what is run in its place where a test needs a server that is broken on
-    purpose; `name` is what errors call it, and its logs; `python` is its interpreter, by default this one.
+    purpose; `name` is what errors call it, and its logs; `python` is its interpreter, by default this one; `checkout` is
+    where its code is, by default here.
     """
     began = time.perf_counter()
-    command = _command(name, ("serve",), environment, module, python)
+    command = _command(name, ("serve",), environment, module, python, checkout)
     with running(command, logs=logs, stop_seconds=STOP_SECONDS) as process:
         event = process.wait_for_event("server.listening", seconds=READY_SECONDS)
         base_url = f"http://127.0.0.1:{event['port']}"
@@ -98,8 +114,9 @@ def _command(
     environment: Mapping[str, str],
     module: str = "server",
     python: Path | None = None,
+    checkout: Path = REPOSITORY,
 ) -> Command:
-    return Command(name, (str(python or sys.executable), "-m", module, *arguments), environment, REPOSITORY)
+    return Command(name, (str(python or sys.executable), "-m", module, *arguments), environment, checkout)
 
 
 def _wait_until_ready(base_url: str, process: ChildProcess, seconds: float) -> None:

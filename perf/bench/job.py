@@ -3,9 +3,7 @@
 import json
 import shutil
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,12 +18,10 @@ from harness.run import run_job
 from harness.waivers import load_waivers
 from perf.bench.judge import judge_alone, judge_names, judge_speed
 from perf.bench.model import BenchTable, Stats
-from perf.bench.revisions import checked_out, find_commit, interpreter
 from perf.bench.suite import FOLDER, Tree, collect, measure
-from perf.blocks import Side, turns
+from perf.blocks import SIDES, Side, turns
 from perf.errors import PerfError
-
-SIDES: tuple[Side, Side] = ("base", "head")
+from perf.revisions import find_commit, side_by_side
 
 
 @dataclass(frozen=True)
@@ -95,15 +91,11 @@ def measure_work_tree(run: Run, table: BenchTable, place: Place) -> None:
 def compare(run: Run, commits: Mapping[str, str], table: BenchTable, place: Place) -> None:
     """Check both commits out, measure head's benchmarks on both servers by turns, and judge them."""
     logs = run.directory / "logs"
-    with ExitStack() as stack:
-        temporary = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="quartermaster-bench-")))
-        trees: dict[Side, Tree] = {}
-        for side in SIDES:
-            run.progress.now(f"checking out {side}, with the environment of its lock")
-            folder = temporary / side
-            stack.enter_context(checked_out(place.repository, commits[side], folder, environ=place.environ))
-            python = interpreter(folder, place.repository, logs=logs / side, environ=place.environ)
-            trees[side] = Tree(side, folder, python, logs / side, place.environ)
+    with side_by_side(place.repository, commits, logs=logs, environ=place.environ, tell=run.progress.now) as checkouts:
+        trees: dict[Side, Tree] = {
+            side: Tree(side, found.checkout, found.python, logs / side, place.environ)
+            for side, found in checkouts.items()
+        }
         base, head = trees["base"], trees["head"]
         if not base.benchmarks.is_dir():
             raise PerfError(f"base ({commits['base'][:12]}) has no {FOLDER}: there is nothing to compare with")

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from harness.config import ConfigurationError, Table
 from harness.sandbox.faults import Fault
 from perf.capacity.model import CapacityTable
+from perf.compare.model import CompareTable
 
 Kind = Literal["cached_read", "uncached_read", "protocol", "update", "tool"]
 """What is sent and timed apart. What a read is timed as is the answer's to say: whether a cache gave it."""
@@ -132,9 +133,10 @@ class Profile(Table):
 
 
 class LoadTable(Table):
-    """`[load]`: the profiles by name, and how the capacity is searched for."""
+    """`[load]`: the profiles by name, how the capacity is searched for, and how revisions are compared."""
 
     capacity: CapacityTable = CapacityTable()
+    compare: CompareTable = CompareTable()
     profiles: dict[str, Profile] = Field(default_factory=dict)
 
     def find(self, name: str) -> Profile:

@@ -3,16 +3,51 @@
 import contextlib
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import UsageError
 from harness.process import child_environment
 from harness.virtual_environment import prepare
+from perf.blocks import SIDES, Side
 from perf.errors import PerfError
 
 LOCK = Path("requirements") / "development.txt"
 GIT_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A revision's files, and the interpreter of its environment."""
+
+    checkout: Path
+    python: Path
+
+
+@contextlib.contextmanager
+def side_by_side(
+    repository: Path,
+    commits: Mapping[str, str],
+    *,
+    logs: Path,
+    environ: Mapping[str, str],
+    tell: Callable[[str], None],
+) -> Iterator[dict[Side, Checkout]]:
+    """Yield both commits checked out beside each other, each with its environment; gone afterwards.
+
+    Raises PerfError when git cannot, UnpreparedError when an environment cannot be made.
+    """
+    with contextlib.ExitStack() as stack:
+        temporary = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="quartermaster-revisions-")))
+        found: dict[Side, Checkout] = {}
+        for side in SIDES:
+            tell(f"checking out {side}, with the environment of its lock")
+            folder = temporary / side
+            stack.enter_context(checked_out(repository, commits[side], folder, environ=environ))
+            found[side] = Checkout(folder, interpreter(folder, repository, logs=logs / side, environ=environ))
+        yield found
 
 
 def find_commit(repository: Path, revision: str, *, environ: Mapping[str, str]) -> str:

@@ -1,0 +1,60 @@
+"""The `[load.compare]` table of ops.toml: the load that both revisions get, and from when on one of them fails."""
+
+import difflib
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from harness.config import ConfigurationError, Table
+
+Percent = Annotated[float, Field(gt=0, le=1_000)]
+
+
+class Call(Table):
+    """A call of a tool, which the sandbox's data (seed 1) let succeed and answer the same each time."""
+
+    tool: str
+    arguments: dict[str, Any] = Field(default_factory=dict)
+
+
+class CompareProfile(Table):
+    """`[load.compare.profiles.NAME]`: what is called, by how many connections, each with one call at a time."""
+
+    connections: Annotated[int, Field(ge=1, le=1_000)] = 16
+    settings: dict[str, str] = Field(default_factory=dict)
+    """Environment variables of both servers."""
+    calls: Annotated[list[Call], Field(min_length=1)]
+    """Connection i makes call i, modulo their count, again and again."""
+
+
+class Limits(Table):
+    """When a revision is worse, and when nothing can be said."""
+
+    slower_percent: Percent
+    """A head worse by more fails, where the interval leaves out that it is not worse at all."""
+    visible_percent: Percent
+    """A figure too noisy for a loss of this to be seen is inconclusive."""
+
+
+class CompareTable(Table):
+    """`[load.compare]`: how two revisions are measured by turns, and judged."""
+
+    blocks: Annotated[int, Field(ge=6, le=100)] = 6
+    """Blocks ABBA: four fresh servers each."""
+    warm_up_seconds: Annotated[float, Field(ge=0, le=60)] = 1.0
+    seconds: Annotated[float, Field(ge=1, le=600)] = 3.0
+    """How long each server is measured."""
+    processor_time: Limits = Limits(slower_percent=10, visible_percent=30)
+    """The server's processor time per call."""
+    seconds_per_call: Limits = Limits(slower_percent=25, visible_percent=75)
+    """The inverse of its calls per second."""
+    p95: Limits = Limits(slower_percent=50, visible_percent=150)
+    profiles: dict[str, CompareProfile] = Field(default_factory=dict)
+
+    def find(self, name: str) -> CompareProfile:
+        """Return the profile of this name. Raises ConfigurationError that names those there are."""
+        if name in self.profiles:
+            return self.profiles[name]
+        close = difflib.get_close_matches(name, self.profiles, n=1)
+        known = f"did you mean {close[0]}?" if close else f"known: {', '.join(self.profiles) or 'none'}"
+        raise ConfigurationError(f"profile {name} is not in ops.toml's [load.compare.profiles] ({known})")
