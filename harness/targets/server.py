@@ -1,4 +1,4 @@
-"""The server of this or another checkout as child processes: its commands run to their end, or serving until stopped."""
+"""The server of this or another checkout as child processes: commands run to their end, or serving until stopped."""
 
 import contextlib
 import json
@@ -96,8 +96,8 @@ def serving(
 
     Raises ProcessError when it ends first or does not listen, and NotReadyError when it has listened for
     `ready_seconds` and is not ready. `module` is what is run in its place where a test needs a server that is broken on
-    purpose; `name` is what errors call it, and its logs; `python` is its interpreter, by default this one; `checkout` is
-    where its code is, by default here.
+    purpose; `name` is what errors call it, and its logs; `python` is its interpreter, by default this one; its code
+    is that of `checkout`, by default this one.
     """
     began = time.perf_counter()
     command = _command(name, ("serve",), environment, module, python, checkout)

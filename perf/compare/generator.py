@@ -1,13 +1,14 @@
-"""The load generator, a process of its own: `python -m perf.compare.generator PLAN.json`.
+"""The load generator, a process of its own: `python -m perf.compare.generator WARM_UP_SECONDS base=PLAN head=PLAN`.
 
-The closed loop of `perf.peers.generator`, each answer compared byte for byte; what it came to is told slice by slice,
-for a machine with neighbours changes its speed within a second.
+The closed loop of `perf.peers.generator`, each answer compared byte for byte, on two servers by turns: a slice on the
+one, two on the other, and so on. A machine with neighbours changes its speed within a second, and that must meet both.
 """
 
 import contextlib
 import ctypes
 import dataclasses
 import json
+import math
 import os
 import select
 import statistics
@@ -16,6 +17,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from perf.blocks import turns
 from perf.errors import PerfError
 from perf.peers.generator import FAILED, Lane
 from perf.peers.plan import Plan
@@ -27,7 +29,10 @@ SLICE_SECONDS = 0.25
 
 @dataclass(frozen=True)
 class Slice:
-    """A part of a load: calls answered, seconds, processor seconds of generator and server, p95 of an answer's time."""
+    """A part of a server's load: calls answered, seconds, processor seconds, the p95 of an answer's time.
+
+    The server's processor seconds are those until its next slice begins: what it does later for these calls counts.
+    """
 
     calls: int
     seconds: float
@@ -36,79 +41,89 @@ class Slice:
     p95_seconds: float
 
 
-def generate(plan: Plan) -> list[Slice]:
-    """Load the server for `plan.seconds`; the slices in their order. Raises PerfError's kinds, and OSError."""
-    with contextlib.ExitStack() as stack:
-        sessions = []
+class Opponent:
+    """One of the two servers: its connections, its processor's clock, its slices so far."""
+
+    def __init__(self, name: str, plan: Plan, stack: contextlib.ExitStack) -> None:
+        """Open the connections, each with its call rehearsed; they close with the stack. Raises PerfError's kinds."""
+        self.name = name
+        self.plan = plan
+        self.slices: list[Slice] = []
+        self._clock = _processor_clock(plan.server_pid)
+        self._lanes: dict[int, Lane] = {}
+        self._poll = stack.enter_context(contextlib.closing(select.epoll()))
         for number in range(plan.connections):
             connection = stack.enter_context(contextlib.closing(connect(plan.host, plan.port)))
             headers = open_session(connection, f"{plan.host}:{plan.port}", plan.token, plan.version)
-            call = rehearse(connection, headers, plan.calls[number % len(plan.calls)])
-            sessions.append((connection, headers, Lane(connection, call)))
-        poll = stack.enter_context(contextlib.closing(select.epoll()))
-        slices = _loop([lane for _, _, lane in sessions], plan, poll)
-        for connection, headers, _ in sessions:
-            connection.settimeout(ANSWER_SECONDS)
-            close_session(connection, headers)
-    return slices
+            lane = Lane(connection, rehearse(connection, headers, plan.calls[number % len(plan.calls)]))
+            stack.callback(_leave, lane, headers)
+            self._lanes[connection.fileno()] = lane
+            self._poll.register(connection, select.EPOLLIN)
+        self._spent = time.clock_gettime(self._clock)
+
+    def load(self) -> None:
+        """Add a slice: a call on each connection at a time, until SLICE_SECONDS are over and all are answered."""
+        self.settle()
+        own, began = time.process_time(), time.perf_counter()
+        sent = dict.fromkeys(self._lanes, began)
+        durations: list[float] = []
+        for lane in self._lanes.values():
+            lane.send()
+        under_way = len(self._lanes)
+        while under_way:
+            events = self._poll.poll(ANSWER_SECONDS)
+            if not events:
+                raise WireError(f"no answer within {ANSWER_SECONDS:g} s")
+            now = time.perf_counter()
+            for descriptor, _ in events:
+                lane = self._lanes[descriptor]
+                if not lane.receive():
+                    continue
+                durations.append(now - sent[descriptor])
+                if now < began + SLICE_SECONDS:
+                    sent[descriptor] = time.perf_counter()
+                    lane.send()
+                else:
+                    under_way -= 1
+        seconds, own = time.perf_counter() - began, time.process_time() - own
+        p95 = statistics.quantiles(durations, n=20)[-1] if len(durations) > 1 else durations[0]
+        self.slices.append(Slice(len(durations), seconds, own, 0.0, p95))
+
+    def settle(self) -> None:
+        """Put down to the newest slice what the server has spent since that began."""
+        spent = time.clock_gettime(self._clock)
+        if self.slices:
+            self.slices[-1] = dataclasses.replace(self.slices[-1], server_seconds=spent - self._spent)
+        self._spent = spent
 
 
-def _loop(lanes: list[Lane], plan: Plan, poll: select.epoll) -> list[Slice]:
-    readings = _Readings(_processor_clock(plan.server_pid))
-    by_descriptor = {lane.connection.fileno(): lane for lane in lanes}
-    for descriptor in by_descriptor:
-        poll.register(descriptor, select.EPOLLIN)
-    began = time.perf_counter()
-    sent = dict.fromkeys(by_descriptor, began)
-    for lane in lanes:
-        lane.send()
-    under_way = len(lanes)
-    while under_way:
-        events = poll.poll(ANSWER_SECONDS)
-        if not events:
-            raise WireError(f"no answer within {ANSWER_SECONDS:g} s")
-        now = time.perf_counter()
-        for descriptor, _ in events:
-            lane = by_descriptor[descriptor]
-            if not lane.receive():
-                continue
-            readings.durations.append(now - sent[descriptor])
-            if now < began + plan.seconds:
-                sent[descriptor] = time.perf_counter()
-                lane.send()
-            else:
-                under_way -= 1
-        # What is left at the end, while one connection after the other falls silent, is no part of the load.
-        if under_way == len(lanes):
-            readings.cut(now)
-    return readings.slices
+def generate(base: Opponent, head: Opponent, warm_up_seconds: float) -> None:
+    """Load both by turns for their plans' seconds each, after the warm-up, which is forgotten. Raises PerfError's kinds.
+
+    An UnexpectedAnswerError begins with the name of the side that gave the answer.
+    """
+    sides = {"base": base, "head": head}
+    for seconds in (warm_up_seconds, base.plan.seconds):
+        for opponent in sides.values():
+            opponent.settle()
+            opponent.slices.clear()
+        for side in (side for pair in turns(math.ceil(seconds / SLICE_SECONDS)) for side in pair):
+            try:
+                sides[side].load()
+            except UnexpectedAnswerError as error:
+                raise UnexpectedAnswerError(f"{side}: {error}") from error
+    for opponent in sides.values():
+        opponent.settle()
 
 
-class _Readings:
-    """Answers' durations, cut into slices by three clocks: the wall's, and the two processes' own."""
-
-    def __init__(self, server_clock: int) -> None:
-        self.slices: list[Slice] = []
-        self.durations: list[float] = []
-        self._server_clock = server_clock
-        self._last = self._read(time.perf_counter())
-
-    def cut(self, now: float) -> None:
-        """End the slice if it is long enough."""
-        if now - self._last[0] < SLICE_SECONDS or len(self.durations) < 2:
-            return
-        reading = self._read(now)
-        seconds, own, server = (after - before for before, after in zip(self._last, reading, strict=True))
-        p95 = statistics.quantiles(self.durations, n=20)[-1]
-        self.slices.append(Slice(len(self.durations), seconds, own, server, p95))
-        self._last, self.durations = reading, []
-
-    def _read(self, now: float) -> tuple[float, float, float]:
-        return now, time.process_time(), time.clock_gettime(self._server_clock)
+def _leave(lane: Lane, headers: dict[str, str]) -> None:
+    lane.connection.settimeout(ANSWER_SECONDS)
+    with contextlib.suppress(PerfError):
+        close_session(lane.connection, headers)
 
 
 def _processor_clock(pid: int) -> int:
-    """The clock of another process's processor time, all its threads together, in nanoseconds; Linux and POSIX.
+    """The clock of another process's processor time, all its threads together, in nanoseconds (POSIX).
 
     What psutil reads counts in hundredths of a second, too coarse for a slice. Raises PerfError.
     """
@@ -119,18 +134,21 @@ def _processor_clock(pid: int) -> int:
 
 
 def main() -> int:
-    """Read a plan, print the slices. Exit code 1 when an answer was wrong, 3 when there was no measurement."""
-    plan = Plan.load(Path(sys.argv[1]).read_bytes())
-    os.sched_setaffinity(0, {plan.processor})
+    """Read two plans, print the slices by side. Exit code 1 when an answer was wrong, 3 when nothing was measured."""
+    plans = dict(argument.split("=", 1) for argument in sys.argv[2:])
     try:
-        slices = generate(plan)
+        with contextlib.ExitStack() as stack:
+            base, head = (Opponent(side, Plan.load(Path(plans[side]).read_bytes()), stack) for side in ("base", "head"))
+            os.sched_setaffinity(0, {base.plan.processor})
+            generate(base, head, float(sys.argv[1]))
+            found = {side.name: [dataclasses.asdict(each) for each in side.slices] for side in (base, head)}
     except UnexpectedAnswerError as error:
         sys.stderr.write(f"{error}\n")
         return FAILED
     except (PerfError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 3
-    sys.stdout.write(json.dumps([dataclasses.asdict(each) for each in slices]))
+    sys.stdout.write(json.dumps(found))
     return 0
 
 

@@ -26,10 +26,9 @@ from perf.compare.comparable import refuse_incomparable
 from perf.compare.generator import Slice
 from perf.compare.judge import judge_arms
 from perf.compare.model import CompareProfile, CompareTable
-from perf.compare.sides import Contender, Stage, measure_side, prepare_side
+from perf.compare.sides import Contender, Stage, WrongAnswerError, measure_pair, prepare_side
 from perf.errors import PerfError
 from perf.load.model import LoadTable
-from perf.peers.session import UnexpectedAnswerError
 from perf.revisions import Checkout, find_commit, side_by_side
 
 UNLIMITED = 1_000_000_000
@@ -143,23 +142,25 @@ def _by_turns(
     run: Run, contenders: Mapping[Side, Contender], stage: Stage, blocks: int
 ) -> dict[Side, list[list[Slice]]] | None:
     arms: dict[Side, list[list[Slice]]] = {side: [] for side in SIDES}
-    wanted = 4 * blocks
+    wanted = 2 * blocks
     machine, stolen = read_environment().fingerprint, _stolen()
     with run.check(
         "blocks", f"{blocks} blocks ABBA are measured, every answer the right one", at_least=wanted
     ) as check:
-        for side in (side for pair in turns(2 * blocks) for side in pair):
-            run.progress.now(f"server {check.examined + 1} of {wanted}: {side}")
+        for first, second in turns(wanted):
+            run.progress.now(f"pair {check.examined + 1} of {wanted}: fresh servers of {first} and {second}")
             try:
-                arms[side].append(measure_side(contenders[side], stage))
-            except UnexpectedAnswerError as error:
+                pair = measure_pair(contenders[first], contenders[second], stage)
+            except WrongAnswerError as error:
                 # What base gets wrong says nothing of head.
-                if side == "base":
+                if error.side == "base":
                     raise
                 check.fail(str(error))
                 break
             if read_environment().fingerprint != machine:
                 raise PerfError("not comparable: the machine is another one than at the start")
+            for side in SIDES:
+                arms[side].append(pair[side])
             check.examined += 1
     run.measure("machine.stolen", _stolen() - stolen, "s", statistic="sum")
     kept = {side: [[dataclasses.asdict(each) for each in arm] for arm in arms[side]] for side in SIDES}

@@ -20,13 +20,12 @@ from harness.targets import Sandbox
 from harness.targets.local import register_store
 from harness.targets.server import Served, create_tenant, run_server_command, server_environment, serving
 from perf.blocks import Side
-from perf.compare.generator import SLICE_SECONDS, Slice
+from perf.compare.generator import Slice
 from perf.compare.model import CompareProfile
 from perf.errors import PerfError
 from perf.peers.arms import pin
 from perf.peers.generator import FAILED
 from perf.peers.plan import Plan, ToolCall
-from perf.peers.session import UnexpectedAnswerError
 from perf.revisions import Checkout
 
 VERSION = "2025-11-25"
@@ -36,9 +35,17 @@ SETTINGS = {"RATE_LIMIT_RPM": "1000000000"}
 DATABASE = "app.db"
 
 
+class WrongAnswerError(PerfError):
+    """A side answered under load what it did not answer before."""
+
+    def __init__(self, side: Side, message: str) -> None:
+        super().__init__(message)
+        self.side = side
+
+
 @dataclass(frozen=True)
 class Stage:
-    """What both sides have in common. Seconds are those of one load, of which the first `warm_up_seconds` are left out.
+    """What both sides have in common. `seconds` is how long each server is measured, after the warm-up.
 
     Servers run on the one processor, generators on the other; `state` is a folder for databases.
     """
@@ -100,24 +107,20 @@ def prepare_side(side: Side, checkout: Checkout, stage: Stage, *, logs: Path) ->
     return Contender(side, checkout, logs, environment, key, tools, calls)
 
 
-def measure_side(contender: Contender, stage: Stage) -> list[Slice]:
-    """Return what a fresh server did under the load.
+def measure_pair(first: Contender, second: Contender, stage: Stage) -> dict[Side, list[Slice]]:
+    """Return what two fresh servers, started in this order, did under the load that they get by turns.
 
-    Raises UnexpectedAnswerError at a wrong answer, HarnessError when there was no measurement.
+    Raises WrongAnswerError at a wrong answer, HarnessError when there was no measurement.
     """
-    with _fresh(contender, stage) as served:
-        pin(served.process.pid, stage.processors[0])
-        _answers(served, contender.key, contender.calls)
-        slices = _generate(contender, served, stage)
-    skipped = 0.0
-    kept = []
-    for each in slices:
-        if skipped >= stage.warm_up_seconds:
-            kept.append(each)
-        skipped += each.seconds
-    if sum(each.seconds for each in kept) < stage.seconds / 2:
-        raise PerfError(f"{contender.side}: too slow to be measured in slices of {SLICE_SECONDS} s")
-    return kept
+    pair = {}
+    with contextlib.ExitStack() as stack:
+        for contender in (first, second):
+            served = stack.enter_context(_fresh(contender, stage))
+            pin(served.process.pid, stage.processors[0])
+            pair[contender.side] = contender, served
+        for contender, served in pair.values():
+            _answers(served, contender.key, contender.calls)
+        return _generate(pair, stage)
 
 
 @contextlib.contextmanager
@@ -143,29 +146,41 @@ def _answers(served: Served, key: str, calls: tuple[ToolCall, ...]) -> tuple[Too
     return tuple(found)
 
 
-def _generate(contender: Contender, served: Served, stage: Stage) -> list[Slice]:
+def _generate(pair: Mapping[Side, tuple[Contender, Served]], stage: Stage) -> dict[Side, list[Slice]]:
+    with contextlib.ExitStack() as stack:
+        plans = []
+        for side, (contender, served) in pair.items():
+            # A file, readable by its owner alone: the plan holds a key.
+            file = stack.enter_context(tempfile.NamedTemporaryFile(prefix="quartermaster-plan-", suffix=".json"))
+            file.write(_plan(contender, served, stage).dump())
+            file.flush()
+            plans.append(f"{side}={file.name}")
+        arguments = (sys.executable, "-m", "perf.compare.generator", str(stage.warm_up_seconds), *plans)
+        command = Command("generator", arguments, child_environment({}, stage.environ), REPOSITORY)
+        logs = pair["base"][0].logs.parent
+        try:
+            printed = run(command, logs=logs, seconds=2 * (stage.warm_up_seconds + stage.seconds) + 60)
+        except ProcessError as error:
+            if error.exit_code != FAILED:
+                raise
+            line = error.last_lines[-1]
+            raise WrongAnswerError("head" if line.startswith("head: ") else "base", line) from error
+    found: dict[Side, list[Slice]] = {}
+    for side, slices in json.loads(printed).items():
+        found[side] = [Slice(**each) for each in slices]
+    return found
+
+
+def _plan(contender: Contender, served: Served, stage: Stage) -> Plan:
     host, _, port = served.base_url.removeprefix("http://").partition(":")
-    plan = Plan(
+    return Plan(
         host=host,
         port=int(port),
         token=contender.key,
         version=VERSION,
         connections=stage.profile.connections,
-        seconds=stage.warm_up_seconds + stage.seconds,
+        seconds=stage.seconds,
         processor=stage.processors[1],
         server_pid=served.process.pid,
         calls=contender.calls,
     )
-    # A file, readable by its owner alone: the plan holds a key.
-    with tempfile.NamedTemporaryFile(prefix="quartermaster-plan-", suffix=".json") as file:
-        file.write(plan.dump())
-        file.flush()
-        arguments = (sys.executable, "-m", "perf.compare.generator", file.name)
-        command = Command("generator", arguments, child_environment({}, stage.environ), REPOSITORY)
-        try:
-            printed = run(command, logs=contender.logs, seconds=plan.seconds + 60)
-        except ProcessError as error:
-            if error.exit_code == FAILED:
-                raise UnexpectedAnswerError(f"{contender.side}: {error.last_lines[-1]}") from error
-            raise
-    return [Slice(**each) for each in json.loads(printed)]
