@@ -98,9 +98,9 @@ class Opponent:
 
 
 def generate(base: Opponent, head: Opponent, warm_up_seconds: float) -> None:
-    """Load both by turns for their plans' seconds each, after the warm-up, which is forgotten. Raises PerfError's kinds.
+    """Load both by turns for their plans' seconds each, after the warm-up, which is forgotten.
 
-    An UnexpectedAnswerError begins with the name of the side that gave the answer.
+    Raises PerfError's kinds; an UnexpectedAnswerError begins with the name of the side that gave the answer.
     """
     sides = {"base": base, "head": head}
     for seconds in (warm_up_seconds, base.plan.seconds):

@@ -41,14 +41,14 @@ class CompareTable(Table):
 
     blocks: Annotated[int, Field(ge=6, le=100)] = 6
     """Blocks ABBA: four fresh servers each."""
-    warm_up_seconds: Annotated[float, Field(ge=0, le=60)] = 1.0
-    seconds: Annotated[float, Field(ge=1, le=600)] = 3.0
+    warm_up_seconds: Annotated[float, Field(ge=0, le=60)] = 0.5
+    seconds: Annotated[float, Field(ge=0.5, le=600)] = 2.0
     """How long each server is measured."""
     processor_time: Limits = Limits(slower_percent=10, visible_percent=30)
     """The server's processor time per call."""
-    seconds_per_call: Limits = Limits(slower_percent=25, visible_percent=75)
+    seconds_per_call: Limits = Limits(slower_percent=15, visible_percent=45)
     """The inverse of its calls per second."""
-    p95: Limits = Limits(slower_percent=50, visible_percent=150)
+    p95: Limits = Limits(slower_percent=30, visible_percent=90)
     profiles: dict[str, CompareProfile] = Field(default_factory=dict)
 
     def find(self, name: str) -> CompareProfile:
