@@ -100,7 +100,7 @@ class Opponent:
 def generate(base: Opponent, head: Opponent, warm_up_seconds: float) -> None:
     """Load both by turns for their plans' seconds each, after the warm-up, which is forgotten.
 
-    Raises PerfError's kinds; an UnexpectedAnswerError begins with the name of the side that gave the answer.
+    Raises UnexpectedAnswerError and WireError, which begin with the name of the side that is to blame.
     """
     sides = {"base": base, "head": head}
     for seconds in (warm_up_seconds, base.plan.seconds):
@@ -110,8 +110,8 @@ def generate(base: Opponent, head: Opponent, warm_up_seconds: float) -> None:
         for side in (side for pair in turns(math.ceil(seconds / SLICE_SECONDS)) for side in pair):
             try:
                 sides[side].load()
-            except UnexpectedAnswerError as error:
-                raise UnexpectedAnswerError(f"{side}: {error}") from error
+            except (UnexpectedAnswerError, WireError) as error:
+                raise type(error)(f"{side}: {error}") from error
     for opponent in sides.values():
         opponent.settle()
 
