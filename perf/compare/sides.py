@@ -60,6 +60,15 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class Answered:
+    """A call of a tool, and the structured content that it answers with."""
+
+    tool: str
+    arguments: dict[str, Any]
+    expected: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Contender:
     """A side whose database has a tenant with the sandbox's store.
 
@@ -72,7 +81,7 @@ class Contender:
     environment: Mapping[str, str] = field(repr=False)
     key: str = field(repr=False)
     tools: Mapping[str, Mapping[str, Any]]
-    calls: tuple[ToolCall, ...]
+    calls: tuple[Answered, ...]
 
 
 def prepare_side(side: Side, checkout: Checkout, stage: Stage, *, logs: Path) -> Contender:
@@ -99,7 +108,7 @@ def prepare_side(side: Side, checkout: Checkout, stage: Stage, *, logs: Path) ->
             register_store(client, stage.sandbox.accounts[0])
             offered = {tool["name"]: tool for tool in client.list_tools()}
             tools = {call.tool: offered[call.tool] for call in stage.profile.calls if call.tool in offered}
-            asked = tuple(ToolCall(call.tool, call.arguments, {}) for call in stage.profile.calls)
+            asked = tuple(Answered(call.tool, call.arguments, {}) for call in stage.profile.calls)
             _answers(served, key, asked)
             calls = _answers(served, key, asked)
     except HarnessError as error:
@@ -134,7 +143,7 @@ def _fresh(contender: Contender, stage: Stage) -> Iterator[Served]:
             yield served
 
 
-def _answers(served: Served, key: str, calls: tuple[ToolCall, ...]) -> tuple[ToolCall, ...]:
+def _answers(served: Served, key: str, calls: tuple[Answered, ...]) -> tuple[Answered, ...]:
     """Each call with what it answers now. Raises PerfError for one that is refused, ClientError where none comes."""
     found = []
     with connect(f"{served.base_url}/mcp", key, version=VERSION) as client:
@@ -182,5 +191,5 @@ def _plan(contender: Contender, served: Served, stage: Stage) -> Plan:
         seconds=stage.seconds,
         processor=stage.processors[1],
         server_pid=served.process.pid,
-        calls=contender.calls,
+        calls=tuple(ToolCall(call.tool, call.arguments, call.expected) for call in contender.calls),
     )

@@ -9,9 +9,8 @@ from harness.config import ConfigurationError
 from perf.blocks import Side
 from perf.compare.comparable import difference, refuse_incomparable
 from perf.compare.model import Call, CompareProfile, CompareTable
-from perf.compare.sides import Contender
+from perf.compare.sides import Answered, Contender
 from perf.errors import PerfError
-from perf.peers.plan import ToolCall
 from perf.revisions import Checkout
 
 TOOL = {"name": "add", "description": "Add", "inputSchema": {"type": "object"}, "outputSchema": {"type": "object"}}
@@ -19,7 +18,7 @@ TOOL = {"name": "add", "description": "Add", "inputSchema": {"type": "object"}, 
 
 def contender(side: Side, answer: dict[str, Any], **tool: Any) -> Contender:
     checkout = Checkout(Path("checkout"), Path("python"))
-    calls = (ToolCall("add", {"a": 1}, answer),)
+    calls = (Answered("add", {"a": 1}, answer),)
     return Contender(side, checkout, Path("logs"), {}, "key", {"add": {**TOOL, **tool}} if tool else {}, calls)
 
 
