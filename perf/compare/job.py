@@ -65,14 +65,14 @@ def run_compare(
         raise UsageError("--base is missing: name the revision to compare with")
     named = {"base": asked.base, "head": asked.head or "HEAD"}
     commits = {side: find_commit(repository, revision, environ=environ) for side, revision in named.items()}
-    dirty = read_revision(repository).dirty
+    named_in_full = " and ".join(f"{side} ({commit[:12]})" for side, commit in commits.items())
+    if read_revision(repository).dirty:
+        named_in_full += ", both without what is not committed,"
 
     def body(run: Run) -> None:
-        if dirty:
-            run.progress.now("changes that are not committed are not in the comparison")
         logs = run.directory / "logs"
         with side_by_side(repository, commits, logs=logs, environ=environ, tell=run.progress.now) as checkouts:
-            arms = measure_arms(run, checkouts, table, profile, environ=environ, dirty=dirty)
+            arms = measure_arms(run, checkouts, table, profile, environ=environ, named=named_in_full)
         if arms is not None:
             judge_arms(run, arms, table)
 
@@ -102,9 +102,11 @@ def measure_arms(
     profile: CompareProfile,
     *,
     environ: Mapping[str, str],
-    dirty: bool,
+    named: str,
 ) -> dict[Side, list[list[Slice]]] | None:
     """What each fresh server did under its load; None when the blocks did not all come to their end.
+
+    `named` is what the report calls both sides.
 
     Raises HarnessError when a side does not start, or the two cannot be compared.
     """
@@ -131,8 +133,7 @@ def measure_arms(
         for side in SIDES:
             run.progress.now(f"preparing {side}: its database, a tenant, the answers that it gives")
             contenders[side] = prepare_side(side, checkouts[side], stage, logs=logs / side)
-        left_out = "; changes that are not committed are in neither" if dirty else ""
-        with run.check("comparable", f"both revisions answer the same calls in the same shape{left_out}") as check:
+        with run.check("comparable", f"{named} answer the same calls in the same shape") as check:
             refuse_incomparable(contenders["base"], contenders["head"])
             check.examined = len(profile.calls)
         return _by_turns(run, contenders, stage, table.blocks) if check.examined else None

@@ -68,7 +68,7 @@ class Repository:
         }
         logs = run.directory / "logs"
         with side_by_side(self.folder, commits, logs=logs, environ=os.environ, tell=run.progress.now) as checkouts:
-            arms = measure_arms(run, checkouts, SMALL, PROFILE, environ=os.environ, dirty=False)
+            arms = measure_arms(run, checkouts, SMALL, PROFILE, environ=os.environ, named="both")
         if arms is not None:
             judge_arms(run, arms, SMALL)
         return run
