@@ -25,7 +25,7 @@ from perf.compare.model import CompareProfile
 from perf.errors import PerfError
 from perf.peers.arms import pin
 from perf.peers.generator import FAILED
-from perf.peers.plan import Plan, ToolCall
+from perf.peers.plan import Plan, tool_call
 from perf.revisions import Checkout
 
 VERSION = "2025-11-25"
@@ -191,5 +191,5 @@ def _plan(contender: Contender, served: Served, stage: Stage) -> Plan:
         seconds=stage.seconds,
         processor=stage.processors[1],
         server_pid=served.process.pid,
-        calls=tuple(ToolCall(call.tool, call.arguments, call.expected) for call in contender.calls),
+        calls=tuple(tool_call(call.tool, call.arguments, call.expected) for call in contender.calls),
     )
