@@ -44,6 +44,14 @@ def test_a_slow_server_breaks_where_it_was_the_limit_alone(tmp_path: Path) -> No
     assert concluded(tmp_path, BUSY, **slow)[0] is Outcome.UNKNOWN
 
 
+@pytest.mark.parametrize(("share", "outcome"), [(0.5, Outcome.BROKE), (0.8, Outcome.UNKNOWN)])
+def test_where_nothing_was_used_up_a_busy_k6_may_have_been_what_was_slow(
+    share: float, outcome: Outcome, tmp_path: Path
+) -> None:
+    nothing = Bottleneck("none", (Resource("generator", share, "evidence"), Resource("server CPU", 0.3, "evidence")))
+    assert concluded(tmp_path, nothing, duration=CheckStatus.FAILED)[0] is outcome
+
+
 @pytest.mark.parametrize("name", ["traffic", "content", "requests_failed"])
 def test_wrong_answers_are_wrong_however_busy_the_machine_is(name: str, tmp_path: Path) -> None:
     assert concluded(tmp_path, BUSY, **{name: CheckStatus.FAILED})[0] is Outcome.BROKE
