@@ -26,6 +26,7 @@ TOKENS = get_args(Token)
 """The secrets of a target: its NAME_env or NAME_file says where each is."""
 
 T = TypeVar("T", bound="Table")
+Entry = TypeVar("Entry")
 
 
 def _variable_name(text: str) -> str:
@@ -135,11 +136,18 @@ def load(path: Path, tables: Mapping[str, type[Table]] | None = None) -> Configu
 
 def find_target(configuration: Configuration, name: str) -> TargetTable:
     """Return the remote target of this name. Raises ConfigurationError when ops.toml has none."""
-    try:
-        return configuration.targets[name]
-    except KeyError:
-        hint = _did_you_mean(name, (LOCAL, *configuration.targets))
-        raise ConfigurationError(f"target {name} is not in {configuration.path.name}{hint}") from None
+    return find_entry(configuration.targets, name, kind="target", place=configuration.path.name, others=(LOCAL,))
+
+
+def find_entry(entries: Mapping[str, Entry], name: str, *, kind: str, place: str, others: Sequence[str] = ()) -> Entry:
+    """Return the entry of this name, as a command's option names it.
+
+    Raises ConfigurationError that names the closest one, of `others` too, which are known but are no entries.
+    """
+    if name not in entries:
+        hint = _did_you_mean(name, (*others, *entries)) or " (there is none)"
+        raise ConfigurationError(f"{kind} {name} is not in {place}{hint}")
+    return entries[name]
 
 
 def read_token(

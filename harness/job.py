@@ -1,14 +1,51 @@
-"""A job that measures one target: ops.toml and waivers read, the target opened, the run recorded."""
+"""A job as ops.toml wants it: where its record goes, how many are kept, what is waived; and one that opens a target."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pydantic import JsonValue
+
 from harness.collector import Run
-from harness.config import load
-from harness.run import run_job
+from harness.config import Configuration, load
+from harness.record import COMMAND
+from harness.run import Body, run_job
 from harness.targets import RunningTarget, open_target
 from harness.waivers import load_waivers
+
+
+def run_configured(
+    kind: str,
+    body: Body,
+    configuration: Configuration,
+    *,
+    arguments: Mapping[str, JsonValue],
+    as_json: bool = False,
+    allow_inconclusive: Sequence[str] = (),
+) -> int:
+    """Return the exit code of a job, its record written where ops.toml says, with what waivers.toml accepts.
+
+    Raises UsageError for an unusable waivers.toml.
+    """
+    return run_job(
+        kind,
+        body,
+        arguments=arguments,
+        reports_directory=configuration.reports_directory,
+        as_json=as_json,
+        allow_inconclusive=allow_inconclusive,
+        waivers=load_waivers(configuration.path.with_name("waivers.toml"), datetime.now(UTC).date()),
+        keep_runs=configuration.reports.keep,
+    )
+
+
+def spell(
+    kind: str, options: Iterable[tuple[str, str]], allow_inconclusive: Sequence[str], *, flags: Sequence[str] = ()
+) -> dict[str, JsonValue]:
+    """The words after ./inv that ask for the same again, as an argument of the record; an empty value is left out."""
+    given = [*options, *(("--allow-inconclusive", name) for name in allow_inconclusive)]
+    words: list[JsonValue] = [kind, *(word for option, value in given if value for word in (option, value)), *flags]
+    return {COMMAND: words}
 
 
 def run_on_target(
@@ -26,7 +63,6 @@ def run_on_target(
     Raises UsageError for an unusable ops.toml or waivers.toml; every other failure is in the record.
     """
     configuration = load(repository / "ops.toml")
-    waivers = load_waivers(repository / "waivers.toml", datetime.now(UTC).date())
 
     def body(run: Run) -> None:
         run.progress.now(f"opening target {target_name}")
@@ -34,13 +70,11 @@ def run_on_target(
             run.target = target.target
             measure(run, target)
 
-    return run_job(
+    return run_configured(
         kind,
         body,
+        configuration,
         arguments={"target": target_name},
-        reports_directory=configuration.reports_directory,
         as_json=as_json,
         allow_inconclusive=allow_inconclusive,
-        waivers=waivers,
-        keep_runs=configuration.reports.keep,
     )

@@ -12,7 +12,8 @@ from harness.baseline import load_baseline
 from harness.collector import Run
 from harness.config import LOCAL, load
 from harness.errors import UsageError
-from harness.record import COMMAND, Check
+from harness.job import spell
+from harness.record import Check
 from harness.run import ENDED_EARLY, REPORTS, run_job
 from harness.verdict import Severity
 from harness.waivers import CHECK_ID as WAIVERS
@@ -110,7 +111,7 @@ def run_audit(
         "target": options.target,
         "only": list(options.only),
         "fail_on": fail_on.value,
-        COMMAND: list[JsonValue](spell(options, allow_inconclusive)),
+        **spell_audit(options, allow_inconclusive),
     }
     return run_job(
         JOB,
@@ -126,16 +127,15 @@ def run_audit(
     )
 
 
-def spell(options: Options, allow_inconclusive: Sequence[str]) -> list[str]:
-    """The words after ./inv that ask for the same again; what has its default is left out."""
+def spell_audit(options: Options, allow_inconclusive: Sequence[str]) -> dict[str, JsonValue]:
+    """What the record keeps of the words that ask for the same again; what has its default is left out."""
     given = [
         ("--target", "" if options.target == LOCAL else options.target),
         *(("--only", name) for name in options.only),
         ("--fail-on", options.fail_on),
         ("--baseline", options.baseline),
-        *(("--allow-inconclusive", name) for name in allow_inconclusive),
     ]
-    return [JOB, *(word for option, value in given if value for word in (option, value))]
+    return spell(JOB, given, allow_inconclusive)
 
 
 def list_left_out(run: Run, only: Sequence[str], scanners: Sequence[Scanner], chosen: Container[str]) -> None:
