@@ -48,8 +48,9 @@ if os.geteuid():
             pytest.fail(f"{' '.join(command[:4])} python -m pytest: {done.stdout}{done.stderr}", pytrace=False)
 
 
-# Nothing is left out by this: without root, the test above runs every one of these in a namespace, and fails with them.
-here = pytest.mark.skipif(bool(os.geteuid()), reason="runs inside test_all_of_this_file_as_root_of_a_namespace")
+here = pytest.mark.skipif(  # nothing is left out: without root, the test above runs all of these, and fails with them
+    bool(os.geteuid()), reason="runs inside test_all_of_this_file_as_root_of_a_namespace"
+)
 
 
 @pytest.fixture
