@@ -183,7 +183,8 @@ def _writes(
 ) -> Iterator[Row]:
     """A row for each time; adds the audit rows that belong to them."""
     owners = [tenant for tenant in everybody if tenant.stores]
-    states = random.choices(list(STATES), list(STATES.values()), k=len(times))
+    # One of each at least, the newest: what is rare is there however few there are.
+    states = [*random.choices(list(STATES), list(STATES.values()), k=len(times)), *STATES][-len(times) :]
     for at, state in zip(times, states, strict=True):
         tenant = _some(random, owners)
         store_id = random.choice(tenant.stores)["store_id"]

@@ -1,10 +1,9 @@
 """What a number of calls cost a server: its processor time, and what it counted of OrderDesk and of its database."""
 
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from perf.peers.counts import Samples
+from perf.exposition import Exposition
 
 UPSTREAM = "orderdesk_api_duration_seconds"
 DATABASE = "db_query_duration_seconds"
@@ -31,31 +30,18 @@ class Costs:
         )
 
 
-def between(before: Samples, after: Samples, processor: float) -> Costs:
+def between(before: Exposition, after: Exposition, processor: float) -> Costs:
     """What a server counted between two readings of its metrics; `processor` are the seconds it worked meanwhile."""
-    grown = {key: value - before.get(key, 0.0) for key, value in after.items()}
-    kinds = {
-        dict(labels).get("operation", ""): value
-        for (name, labels), value in grown.items()
-        if name == f"{DATABASE}_count" and value
-    }
+
+    def grown(name: str) -> float:
+        return after.total(name) - before.total(name)
+
+    earlier = before.by_label(f"{DATABASE}_count", "operation")
+    counts = after.by_label(f"{DATABASE}_count", "operation")
     return Costs(
         processor,
-        sum(_values(grown, f"{UPSTREAM}_count")),
-        sum(_values(grown, f"{UPSTREAM}_sum")),
-        sum(_values(grown, f"{DATABASE}_sum")),
-        kinds,
+        grown(f"{UPSTREAM}_count"),
+        grown(f"{UPSTREAM}_sum"),
+        grown(f"{DATABASE}_sum"),
+        {kind: more for kind, count in counts.items() if (more := count - earlier.get(kind, 0.0))},
     )
-
-
-def processor_seconds(pid: int) -> float:
-    """The processor time of a process and all its threads, to the nanosecond, where psutil knows hundredths.
-
-    Linux and the BSDs have a clock for each process (clock_getcpuclockid); on Linux its number is this one. Raises
-    OSError where the process is gone.
-    """
-    return time.clock_gettime((~pid << 3) | 2)
-
-
-def _values(samples: Samples, name: str) -> Iterator[float]:
-    return (value for (each, _), value in samples.items() if each == name)

@@ -1,14 +1,12 @@
 """The job behind `./inv profile`: a server under load looked into, and each tool of another one measured uncached."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.collector import Run
 from harness.config import load
-from harness.run import run_job
+from harness.job import run_configured
 from harness.targets import start_local
-from harness.waivers import load_waivers
 from perf.load.k6 import find_k6
 from perf.profiling import ranking, sampling
 from perf.profiling.sampling import Programs, sample_under_load
@@ -29,7 +27,6 @@ def profile(
     """Return the exit code of the profile, its record written. Raises UsageError for an unusable ops.toml."""
     configuration = load(repository / "ops.toml", {"profile": ProfileTable})
     table = configuration.table("profile", ProfileTable)
-    waivers = load_waivers(repository / "waivers.toml", datetime.now(UTC).date())
     found = programs or Programs(find_k6(), find_py_spy())
 
     def body(run: Run) -> None:
@@ -42,13 +39,11 @@ def profile(
         with start_local(logs=logs / "uncached", environ=environ, settings=ranking.SETTINGS) as target:
             ranking.rank_tools(run, target, table.tools)
 
-    return run_job(
+    return run_configured(
         KIND,
         body,
+        configuration,
         arguments={"target": "local"},
-        reports_directory=configuration.reports_directory,
         as_json=as_json,
         allow_inconclusive=allow_inconclusive,
-        waivers=waivers,
-        keep_runs=configuration.reports.keep,
     )

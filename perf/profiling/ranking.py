@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from harness.client import ClientError
-from harness.collector import OpenCheck, Run
+from harness.collector import OpenCheck, Run, samples_needed
 from harness.errors import Inconclusive
 from harness.progress import Progress
 from harness.sandbox.client import SandboxClient
 from harness.targets import LocalTarget
 from perf.errors import PerfError
-from perf.peers.counts import scrape
+from perf.exposition import scrape
+from perf.processor import processor_seconds
 from perf.profiling.cases import CASES, Stage, open_stage, prepare
-from perf.profiling.costs import Costs, between, processor_seconds
+from perf.profiling.costs import Costs, between
 from perf.profiling.model import ToolsTable
 
 UNLIMITED: Final = "1000000"
@@ -31,6 +32,8 @@ SETTINGS: Final = {
 BATCH: Final = 50
 """Calls are prepared and then made, so many at a time: a tenant has room for no more stores."""
 WORST: Final = 5
+CACHE: Final = "cache_operations_total"
+HITS: Final = ("hit", "join")
 MILLISECONDS: Final = 1000
 
 
@@ -72,6 +75,9 @@ def judge_tools(check: OpenCheck, measured: Iterable[Measured], missing: Sequenc
     check.evidence.extend(explain(each) for each in ranked[:WORST])
     if missing:
         raise Inconclusive(f"not every tool was measured: {'; '.join(missing)}")
+    fewest = min((len(each.seconds) for each in ranked), default=0)
+    if fewest < samples_needed("p95"):
+        raise Inconclusive(f"a p95 stands on {samples_needed('p95')} calls, not on {fewest}: [profile.tools] calls")
 
 
 def line(each: Measured) -> str:
@@ -128,8 +134,10 @@ def _call(target: LocalTarget, stage: Stage, tool: str, calls: int) -> Measured:
             seconds.append(time.perf_counter() - began)
             if outcome.is_error:
                 raise PerfError(f"refused: {outcome.text[:200]}")
-        worked = processor_seconds(target.server.pid) - worked
-        costs += between(before, scrape(target), worked)
+        worked, after = processor_seconds(target.server.pid) - worked, scrape(target)
+        if hits := sum(after.total(CACHE, operation=name) - before.total(CACHE, operation=name) for name in HITS):
+            raise PerfError(f"{hits:.0f} answers came from the server's cache")
+        costs += between(before, after, worked)
     return Measured(tool, seconds, costs)
 
 

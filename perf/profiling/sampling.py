@@ -15,9 +15,9 @@ from harness.background import in_background
 from harness.collector import OpenCheck, Run
 from harness.errors import Inconclusive
 from harness.targets import LocalTarget
+from perf.exposition import scrape
 from perf.load.k6 import MIX, Summary, run_k6
 from perf.load.model import Profile
-from perf.peers.counts import scrape
 from perf.profiling.model import SamplingTable
 from perf.profiling.spy import Look, Taken, record, require
 from perf.profiling.stacks import Frame, by_total, frames, parse
@@ -81,7 +81,9 @@ def judge_stacks(run: Run, check: OpenCheck, text: str, taken: Taken) -> None:
     """Say which functions cost most, from collapsed stacks. Raises Inconclusive where they are not the server's."""
     stacks = parse(text)
     check.examined = sum(stacks.values())
-    check.evidence.append(f"{check.examined} stacks at work in {taken.looks} looks, {taken.errors} failed")
+    check.evidence.append(
+        f"{check.examined} stacks at work, in {taken.looks} looks that found one; {taken.errors} failed"
+    )
     _refuse_errors(taken)
     found = frames(stacks)
     if not any(frame.name.startswith(EVERY_CALL) for frame in found):
@@ -137,7 +139,7 @@ def _wait_for_traffic(target: LocalTarget, load: "Future[Summary]") -> None:
 
 
 def _calls(target: LocalTarget) -> float:
-    return sum(value for (name, _), value in scrape(target).items() if name == "mcp_tool_calls_total")
+    return scrape(target).total("mcp_tool_calls_total")
 
 
 def judge_traffic(check: OpenCheck, summary: Summary, table: SamplingTable) -> None:

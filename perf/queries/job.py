@@ -5,14 +5,12 @@ import sqlite3
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.collector import Run
 from harness.config import load
 from harness.errors import Inconclusive
-from harness.run import run_job
-from harness.waivers import load_waivers
+from harness.job import run_configured
 from perf.queries.judge import Found, repeated, unindexed, unused_indexes, whole_tables
 from perf.queries.model import ProfileTable, QueriesTable
 from perf.queries.operator import WHOLE_TABLES
@@ -44,21 +42,18 @@ def profile_queries(
     """Return the exit code of the profile, its record written. Raises UsageError for an unusable ops.toml."""
     configuration = load(repository / "ops.toml", {"profile": ProfileTable})
     table = configuration.table("profile", ProfileTable).queries
-    waivers = load_waivers(repository / "waivers.toml", datetime.now(UTC).date())
 
     def body(run: Run) -> None:
         with tempfile.TemporaryDirectory(prefix="quartermaster-queries-") as name:
             _profile(run, table, Path(name), environ, planting or Planting())
 
-    return run_job(
+    return run_configured(
         KIND,
         body,
+        configuration,
         arguments={},
-        reports_directory=configuration.reports_directory,
         as_json=as_json,
         allow_inconclusive=allow_inconclusive,
-        waivers=waivers,
-        keep_runs=configuration.reports.keep,
     )
 
 
@@ -79,11 +74,11 @@ def _profile(run: Run, table: QueriesTable, folder: Path, environ: Mapping[str, 
 
 
 def explain_all(path: Path, statements: Sequence[Statement], large_rows: int) -> Explained:
-    """Return the plan of each distinct statement, as it was sent last."""
+    """Return the plan of each distinct statement with all that was bound to it: one may find what others do not."""
     schema = read_schema(path)
     plans, failures = [], []
     with contextlib.closing(open_database(path)) as connection:
-        for statement in {statement.text: statement for statement in statements}.values():
+        for statement in {(each.text, each.parameters): each for each in statements}.values():
             try:
                 plans.append(explain(connection, statement, schema, large_rows))
             except sqlite3.Error as error:

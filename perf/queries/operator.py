@@ -94,6 +94,7 @@ def run_commands(target: LocalTarget, tenant: str, last: str, write_id: str, fol
         ("writes", "uncertain"),
         *_of_uncertain(target),
         ("writes", "revert", write_id, "--dry-run"),
+        ("writes", "revert", write_id),
         ("tenant", "erase", last, "--confirm", last),
     ):
         yield from _run(target, arguments)
@@ -127,4 +128,5 @@ def _of_uncertain(target: LocalTarget) -> tuple[tuple[str, ...], ...]:
             logs=target.logs,
         )
     )
-    return tuple(("writes", "settle", str(each["id"]), "failed") for each in listed)
+    # Where there is none, the command's own refusal says so.
+    return tuple(("writes", "settle", str(each["id"]), "failed") for each in listed or [{"id": "none-is-uncertain"}])

@@ -8,6 +8,8 @@ from harness.client import Client, ClientError
 from harness.targets.sandbox import Account
 
 Answer = Mapping[str, Any]
+SEVERAL = 10
+"""Of what a call may name several: more than one request may repeat a statement."""
 
 
 @dataclass
@@ -46,8 +48,9 @@ def call_every_tool(calls: Calls, account: Account, key: str) -> str:
     Those that were not called, or refused, are in `calls.failures`. Raises ClientError where tools cannot be listed.
     """
     _stores(calls, account, key)
-    order, other = _orders(calls)
-    _parts_of_orders(calls, order, other)
+    orders = _orders(calls)
+    order = orders[0] if orders else ""
+    _parts_of_orders(calls, order, orders)
     _products(calls)
     # The last write to an order, so that it can be taken back.
     updated = calls.write("orders_update", order_id=order, changes={"email": "profile@example.com"})
@@ -72,10 +75,11 @@ def _stores(calls: Calls, account: Account, key: str) -> None:
         calls.call(name)
 
 
-def _orders(calls: Calls) -> tuple[str, str]:
-    """The ids of two orders, each read."""
-    listed = calls.call("orders_list", limit=5)
-    order, other = _id(listed, "orders"), _id(listed, "orders", 1)
+def _orders(calls: Calls) -> list[str]:
+    """The ids of several orders, the first one read."""
+    listed = calls.call("orders_list", limit=SEVERAL)
+    several = [str(each["id"]) for each in listed.get("orders", ())]
+    order = several[0] if several else ""
     for _ in range(2):  # from OrderDesk, then from the cache
         calls.call("orders_get", order_id=order)
     customer = {"company": "Profile"}
@@ -84,13 +88,12 @@ def _orders(calls: Calls) -> tuple[str, str]:
     calls.call("orders_find", source_id="P-1", source_name="Profile")
     calls.write("orders_add_note", order_id=order, note="Profile")
     calls.write("orders_add_history", order_id=order, note="Profile")
-    several = [str(each["id"]) for each in listed.get("orders", ())]
     calls.write("orders_move", order_ids=[*several, created], destination_folder_name="New")
     calls.write("orders_delete", order_id=created)
-    return order, other
+    return several
 
 
-def _parts_of_orders(calls: Calls, order: str, other: str) -> None:
+def _parts_of_orders(calls: Calls, order: str, orders: list[str]) -> None:
     calls.write("order_items_add", order_id=order, name="Profile", quantity=1)
     item = _id(calls.call("order_items_list", order_id=order), "order_items")
     calls.call("order_items_get", order_id=order, item_id=item)
@@ -101,13 +104,13 @@ def _parts_of_orders(calls: Calls, order: str, other: str) -> None:
     calls.call("shipments_get", order_id=order, shipment_id=shipment)
     changes = {"tracking_number": "1Z-PROFILE-2"}
     calls.write("shipments_update", order_id=order, shipment_id=shipment, changes=changes)
-    parcels = [{"order_id": each, "tracking_number": f"1Z-{each}"} for each in (order, other)]
+    parcels = [{"order_id": each, "tracking_number": f"1Z-{each}"} for each in orders]
     calls.write("shipments_batch", shipments=parcels)
     calls.write("shipments_delete", order_id=order, shipment_id=shipment)
 
 
 def _products(calls: Calls) -> None:
-    listed = calls.call("products_list", limit=10)
+    listed = calls.call("products_list", limit=SEVERAL)
     products = [str(each["id"]) for each in listed.get("products", ())]
     product = products[0] if products else ""
     calls.call("products_get", product_id=product)

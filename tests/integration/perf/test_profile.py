@@ -63,9 +63,11 @@ def test_a_whole_profile_has_stacks_a_flame_graph_and_every_tool(tmp_path: Path)
     folder = tmp_path / "reports" / "latest-profile"
     written: Mapping[str, Any] = json.loads((folder / "record.json").read_text("utf-8"))
     checks = {check["id"]: check for check in written["checks"]}
-    assert {name: check["reason"] for name, check in checks.items() if check["status"] != "passed"} == {}
+    # So few calls of each tool, for the test to be quick, are told and not enough for a p95.
+    told = {name: check["reason"] for name, check in checks.items() if check["status"] != "passed"}
+    assert told == {"tools": "a p95 stands on 100 calls, not on 3: [profile.tools] calls"}
     assert list(checks) == ["stacks", "flame_graph", "traffic", "tools"]
-    assert code == 0
+    assert code == 3
 
     found = {frame.name: frame for frame in frames(parse((folder / "stacks.txt").read_text("utf-8")))}
     (every_call,) = (frame for name, frame in found.items() if name.startswith(EVERY_CALL))

@@ -8,6 +8,7 @@ from harness.collector import Run
 from harness.progress import SilentProgress
 from harness.record import Check
 from harness.verdict import CheckStatus
+from perf.exposition import read_exposition
 from perf.load.k6 import ContentCheck, Summary
 from perf.profiling.costs import Costs, between
 from perf.profiling.model import SamplingTable
@@ -120,19 +121,14 @@ def test_a_tool_that_was_not_measured_leaves_the_ranking_inconclusive(run: Run) 
 
 
 def test_costs_are_what_the_counters_grew_by() -> None:
-    def sample(name: str, value: float, **labels: str) -> tuple[tuple[str, frozenset[tuple[str, str]]], float]:
-        return (name, frozenset(labels.items())), value
-
-    before = dict([sample("db_query_duration_seconds_count", 4, operation="select")])
-    after = dict(
-        [
-            sample("db_query_duration_seconds_count", 10, operation="select"),
-            sample("db_query_duration_seconds_count", 2, operation="insert"),
-            sample("db_query_duration_seconds_sum", 0.5, operation="select"),
-            sample("orderdesk_api_duration_seconds_count", 3, endpoint="/orders", method="GET"),
-            sample("orderdesk_api_duration_seconds_count", 1, endpoint="/orders", method="PUT"),
-            sample("orderdesk_api_duration_seconds_sum", 0.25, endpoint="/orders", method="GET"),
-        ]
+    before = read_exposition('db_query_duration_seconds_count{operation="select"} 4\n')
+    after = read_exposition(
+        'db_query_duration_seconds_count{operation="select"} 10\n'
+        'db_query_duration_seconds_count{operation="insert"} 2\n'
+        'db_query_duration_seconds_sum{operation="select"} 0.5\n'
+        'orderdesk_api_duration_seconds_count{endpoint="/orders",method="GET"} 3\n'
+        'orderdesk_api_duration_seconds_count{endpoint="/orders",method="PUT"} 1\n'
+        'orderdesk_api_duration_seconds_sum{endpoint="/orders",method="GET"} 0.25\n'
     )
     once = between(before, after, 0.125)
     assert once == Costs(0.125, 4, 0.25, 0.5, {"select": 6, "insert": 2})

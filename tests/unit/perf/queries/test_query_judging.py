@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from perf.queries.job import explain_all
 from perf.queries.judge import Found, repeated, unindexed, unused_indexes, whole_tables
 from perf.queries.plans import Plan, Schema, explain, open_database, read_schema
 from perf.queries.statements import Statement
@@ -67,6 +68,7 @@ def test_the_schema_has_the_rows_and_tells_constraints_from_indexes(path: Path) 
     [
         ("SELECT * FROM audit", (), [("scan", "audit")]),
         ("SELECT tenant, at FROM audit", (), [("scan", "audit")]),  # by an index, and all of it
+        ("SELECT count(*) FROM audit", (), [("scan", "audit")]),  # one step of SQLite's machine, and all of it
         ("SELECT a.tool FROM audit AS a WHERE a.tool > 'x' OR a.at = 1", (), [("scan", "audit")]),
         ("UPDATE plain SET word = '' WHERE word = ?", ("x",), [("scan", "plain")]),
         ("DELETE FROM plain WHERE word = ?", ("x",), [("scan", "plain")]),
@@ -136,6 +138,21 @@ def test_the_same_finding_is_told_once_however_long_its_lists_are(judge: Judge) 
     one, schema = judge("SELECT * FROM plain WHERE word IN (?, ?)", ("x", "y"))
     two, _ = judge("SELECT * FROM plain WHERE word IN (?, ?, ?)", ("x", "y", "z"))
     assert len(whole_tables([*one, *two], schema, LARGE)) == 1
+
+
+@pytest.mark.parametrize("words", [("tool0", "tool999"), ("tool999", "tool0")])
+def test_what_only_one_of_the_values_bound_makes_a_scan_is_found(path: Path, words: tuple[str, str]) -> None:
+    text = "SELECT 1 FROM plain WHERE word = ? LIMIT 1"
+    explained = explain_all(path, [Statement(text, (word,), "") for word in words], LARGE)
+
+    assert rules(whole_tables(explained.plans, explained.schema, LARGE)) == [("scan", "plain")]
+
+
+def test_a_statement_that_has_no_plan_is_told(path: Path) -> None:
+    explained = explain_all(path, [Statement("SELECT word FROM audit", (), "")], LARGE)
+
+    assert explained.plans == []
+    assert "no such column" in explained.failures[0]
 
 
 def test_the_connection_cannot_write(path: Path) -> None:
