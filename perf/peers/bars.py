@@ -11,7 +11,7 @@ class Bars:
     servers that had less of their processor than their share: with calls always waiting, others used it.
     """
 
-    ratio: float = 8.0
+    ratio: float = 10.0
     bare_share: float = 0.35
     p99_milliseconds: float = 25.0
     dropped: float = 0.005

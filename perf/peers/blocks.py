@@ -101,27 +101,36 @@ def our_trivial_block(stage: Stage) -> Outcome:
 
 def generate(arm: Arm, stage: Stage, seconds: float) -> Outcome:
     """Run the generator, as a process of its own. Raises UnexpectedAnswerError, and ProcessError when it fails."""
-    plan = Plan(
+    plan = plan_for(arm, stage, seconds, stage.connections)
+    return Outcome(**json.loads(run_generator("perf.peers.generator", plan, arm, stage)))
+
+
+def plan_for(arm: Arm, stage: Stage, seconds: float, connections: int) -> Plan:
+    """What a generator is told that loads an arm."""
+    return Plan(
         host=arm.host,
         port=arm.port,
         token=arm.token,
         version=VERSION,
-        connections=stage.connections,
+        connections=connections,
         seconds=seconds,
         processor=stage.processor,
         server_pid=arm.pid,
         calls=arm.calls,
     )
+
+
+def run_generator(module: str, plan: Plan, arm: Arm, stage: Stage, *arguments: str) -> str:
+    """Return what a generator printed. Raises UnexpectedAnswerError, and ProcessError when it fails."""
     # A file, readable by its owner alone: the plan holds a key.
     with tempfile.NamedTemporaryFile(prefix="quartermaster-plan-", suffix=".json") as file:
         file.write(plan.dump())
         file.flush()
-        arguments = (sys.executable, "-m", "perf.peers.generator", file.name)
-        command = Command("generator", arguments, child_environment({}, stage.environ), REPOSITORY)
+        words = (sys.executable, "-m", module, file.name, *arguments)
+        command = Command("generator", words, child_environment({}, stage.environ), REPOSITORY)
         try:
-            printed = run(command, logs=stage.logs, seconds=seconds + 60)
+            return run(command, logs=stage.logs, seconds=plan.seconds + 60)
         except ProcessError as error:
             if error.exit_code == FAILED:
                 raise UnexpectedAnswerError(f"{arm.row.server}: {error.last_lines[-1]}") from error
             raise
-    return Outcome(**json.loads(printed))

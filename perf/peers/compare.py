@@ -35,7 +35,6 @@ def measure_peers(
     open_others: OpenOthers,
     *,
     environ: Mapping[str, str],
-    k6: Path,
     python: Path | None = None,
     bars: Bars | None = None,
 ) -> list[Round]:
@@ -64,7 +63,7 @@ def measure_peers(
         memory = psutil.Process(target.server.pid).memory_info().rss / MEGABYTE
         run.measure("server.memory_after_load", memory, "MB", limit=bars.memory_megabytes, direction=Direction.LOWER)
         undisturbed = judge_rounds(run, rounds, bars)
-        measure_steady(run, stage, median_rate(rounds, OURS), k6, bars, judged=undisturbed)
+        measure_steady(run, stage, median_rate(rounds, OURS), bars, judged=undisturbed)
         _measure_starts(run, target, python, bars)
         with run.check("stop", "SIGTERM stops the server with exit code 0") as check:
             code = target.server.stop()

@@ -12,15 +12,14 @@ import sqlite3
 import time
 from dataclasses import dataclass
 
-import httpx
-from prometheus_client.parser import text_string_to_metric_families
-
 from harness.errors import Inconclusive
 from harness.targets import LocalTarget
 from perf.errors import PerfError
+from perf.exposition import Exposition, scrape
 from perf.peers.arms import REFILL_PER_SECOND, RESERVE, Arm
 
 TRIES = 20
+TOKENS = "rate_limit_tokens_available"
 NARROW_SECONDS = 3 / REFILL_PER_SECOND
 """A reading that took no longer is good enough: three tokens come in meanwhile."""
 
@@ -40,10 +39,6 @@ class Reading:
         return self.latest - self.earliest
 
 
-Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
-"""Values by a sample's name and labels."""
-
-
 def read_counts(target: LocalTarget, arm: Arm) -> Reading:
     """Take the narrowest of up to TRIES readings. Raises PerfError when a metric is missing."""
     narrowest = None
@@ -59,28 +54,13 @@ def read_counts(target: LocalTarget, arm: Arm) -> Reading:
     return narrowest
 
 
-def _reading(samples: Samples, arm: Arm, earliest: float, latest: float) -> Reading:
-    succeeded = ("mcp_tool_calls_total", frozenset({("tool_name", arm.calls[0].params["name"]), ("status", "success")}))
-    left = ("rate_limit_tokens_available", frozenset({("tenant_id", str(arm.tenant_id))}))
-    try:
-        return Reading(samples[succeeded], samples[left], earliest, latest)
-    except KeyError as missing:
-        raise PerfError(f"the metrics lack {missing}") from None
-
-
-def scrape(target: LocalTarget) -> Samples:
-    """Return every sample of the server's metrics by name and labels. Raises PerfError."""
-    headers = {"Authorization": f"Bearer {target.admin_token}"}
-    try:
-        response = httpx.get(f"{target.base_url}/metrics", headers=headers, trust_env=False).raise_for_status()
-        families = list(text_string_to_metric_families(response.text))
-    except (httpx.HTTPError, ValueError) as error:
-        raise PerfError(f"the metrics cannot be read: {error}") from error
-    return {
-        (sample.name, frozenset(sample.labels.items())): sample.value
-        for family in families
-        for sample in family.samples
-    }
+def _reading(samples: Exposition, arm: Arm, earliest: float, latest: float) -> Reading:
+    tool, tenant = str(arm.calls[0].params["name"]), str(arm.tenant_id)
+    for name, label, value in (("mcp_tool_calls_total", "tool_name", tool), (TOKENS, "tenant_id", tenant)):
+        if value not in samples.by_label(name, label):
+            raise PerfError(f"the metrics lack {name} of {label} {value}")
+    calls = samples.total("mcp_tool_calls_total", tool_name=tool, status="success")
+    return Reading(calls, samples.total(TOKENS, tenant_id=tenant), earliest, latest)
 
 
 def tokens_spent(before: Reading, after: Reading) -> tuple[float, float]:

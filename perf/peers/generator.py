@@ -14,14 +14,14 @@ import select
 import socket
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-
-import psutil
 
 from perf.errors import PerfError
 from perf.peers.plan import Outcome, Plan
 from perf.peers.session import FIRST_ID, Repeated, UnexpectedAnswerError, close_session, open_session, rehearse
 from perf.peers.wire import ANSWER_SECONDS, CHUNK, WireError, connect
+from perf.processor import processor_seconds
 
 OK = b"HTTP/1.1 200 "
 HEAD_END = b"\r\n\r\n"
@@ -95,11 +95,10 @@ def generate(plan: Plan) -> Outcome:
 
 
 def _loop(lanes: list[Lane], plan: Plan, poll: select.epoll) -> Outcome:
-    server = psutil.Process(plan.server_pid)
     by_descriptor = {lane.connection.fileno(): lane for lane in lanes}
     for descriptor in by_descriptor:
         poll.register(descriptor, select.EPOLLIN)
-    began, own_before, server_before = time.perf_counter(), time.process_time(), _processor_seconds(server)
+    began, own_before, server_before = time.perf_counter(), time.process_time(), processor_seconds(plan.server_pid)
     end = began + plan.seconds
     for lane in lanes:
         lane.send()
@@ -124,29 +123,29 @@ def _loop(lanes: list[Lane], plan: Plan, poll: select.epoll) -> Outcome:
         loop_calls=answered,
         seconds=seconds,
         generator_seconds=time.process_time() - own_before,
-        server_seconds=_processor_seconds(server) - server_before,
+        server_seconds=processor_seconds(plan.server_pid) - server_before,
     )
 
 
-def _processor_seconds(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return times.user + times.system
-
-
-def main() -> int:
-    """Read a plan, print an outcome. Exit code 1 when an answer was wrong, 3 when there was no measurement."""
-    plan = Plan.load(Path(sys.argv[1]).read_bytes())
-    os.sched_setaffinity(0, {plan.processor})
+def print_result(measure: Callable[[], object]) -> int:
+    """Print what was measured as JSON. Exit code 1 when an answer was wrong, 3 when there was no measurement."""
     try:
-        outcome = generate(plan)
+        result = measure()
     except UnexpectedAnswerError as error:
         sys.stderr.write(f"{error}\n")
         return FAILED
-    except (PerfError, OSError, psutil.Error) as error:
+    except (PerfError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 3
-    sys.stdout.write(json.dumps(dataclasses.asdict(outcome)))
+    sys.stdout.write(json.dumps(result))
     return 0
+
+
+def main() -> int:
+    """Read a plan, print an outcome; exits as print_result says."""
+    plan = Plan.load(Path(sys.argv[1]).read_bytes())
+    os.sched_setaffinity(0, {plan.processor})
+    return print_result(lambda: dataclasses.asdict(generate(plan)))
 
 
 if __name__ == "__main__":

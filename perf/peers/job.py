@@ -7,9 +7,8 @@ from pathlib import Path
 from harness.collector import Run
 from harness.config import load
 from harness.edge import write_out
-from harness.run import run_job
+from harness.job import run_configured
 from harness.virtual_environment import prepare
-from perf.load.k6 import find_k6
 from perf.peers.arms import start_others
 from perf.peers.compare import measure_peers
 from perf.peers.judge import table
@@ -28,20 +27,12 @@ def compare_with_peers(*, repository: Path, environ: Mapping[str, str], as_json:
             run,
             lambda logs, orders: start_others(ours, peers, orders, logs=logs, environ=environ),
             environ=environ,
-            k6=find_k6(),
             python=ours,
         )
         found = table(rounds) if rounds else ""
 
     configuration = load(repository / "ops.toml")
-    code = run_job(
-        "peers",
-        body,
-        arguments={"target": "local"},
-        reports_directory=configuration.reports_directory,
-        as_json=as_json,
-        keep_runs=configuration.reports.keep,
-    )
+    code = run_configured("peers", body, configuration, arguments={"target": "local"}, as_json=as_json)
     if found and not as_json:
         write_out(sys.stdout, f"\n{found}\n")
     return code

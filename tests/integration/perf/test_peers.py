@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,7 +23,6 @@ from harness.repository import REPOSITORY
 from harness.targets import LocalTarget
 from harness.verdict import CheckStatus
 from harness.virtual_environment import prepare
-from perf.load.k6 import find_k6
 from perf.peers.arms import (
     BARE,
     BARE_PROGRAM,
@@ -40,6 +40,7 @@ from perf.peers.blocks import Stage
 from perf.peers.blocks import generate as generate_block
 from perf.peers.compare import measure_peers
 from perf.peers.generator import generate
+from perf.peers.open_loop import keep_rate
 from perf.peers.plan import Call, Plan, tool_call
 from perf.peers.session import UnexpectedAnswerError
 from perf.peers.steady import load_steadily, measure_steady
@@ -56,7 +57,7 @@ QUICK = Bars(
     ready_seconds=60,
     rounds=1,
     connections=4,
-    warm_up_seconds=2.0,
+    warm_up_seconds=3.0,  # long enough to take more tokens than come in, however busy the machine
     seconds=1.0,
     tokens_known_within=0.1,
     steady_runs=1,
@@ -70,6 +71,7 @@ class Stub(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     answers: ClassVar[Iterator[str]]
     sessions: ClassVar[set[str]]
+    turn: ClassVar = threading.Lock()
 
     def do_POST(self) -> None:
         message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -84,7 +86,9 @@ class Stub(BaseHTTPRequestHandler):
         elif self.headers["Mcp-Session-Id"] not in self.sessions:
             self.reply(message["id"], '{"isError": true}', {})
         else:
-            self.reply(message["id"], next(self.answers), {})
+            with self.turn:
+                answer = next(self.answers)
+            self.reply(message["id"], answer, {})
 
     def do_DELETE(self) -> None:
         self.sessions.remove(self.headers["Mcp-Session-Id"])
@@ -113,9 +117,11 @@ def stub(answers: Iterator[str]) -> Iterator[tuple[Plan, type[Stub]]]:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         port = server.server_address[1]
-        yield Plan("127.0.0.1", port, None, "2025-11-25", 2, 0.3, 0, os.getpid(), (CALL,)), handler
-        server.shutdown()
-        thread.join()
+        try:
+            yield Plan("127.0.0.1", port, None, "2025-11-25", 2, 0.3, 0, os.getpid(), (CALL,)), handler
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def result(number: int) -> str:
@@ -185,12 +191,13 @@ def explain(run: Run) -> str:
 
 def test_a_peer_as_quick_as_we_are_fails_the_bar_while_the_counts_agree(tmp_path: Path, our_own: Opened) -> None:
     run = Run(tmp_path / "run", SilentProgress())
-    measure_peers(run, our_own, environ=os.environ, k6=find_k6(), bars=QUICK)
+    measure_peers(run, our_own, environ=os.environ, bars=QUICK)
 
     assert statuses(run) == {
         "answers": CheckStatus.PASSED,
         "server.memory_after_load": CheckStatus.PASSED,
         "steady": CheckStatus.PASSED,
+        "steady_generator": CheckStatus.PASSED,
         "steady.duration.p99": CheckStatus.FAILED,
         "steady.dropped.median": CheckStatus.PASSED,
         "server.ready.lowest": CheckStatus.PASSED,
@@ -212,7 +219,7 @@ def test_a_peer_that_answers_wrongly_fails_the_comparison_and_ends_it(tmp_path: 
 
     run = Run(tmp_path / "run", SilentProgress())
     bars = dataclasses.replace(QUICK, rounds=1)
-    rounds = measure_peers(run, wrong, environ=os.environ, k6=find_k6(), bars=bars)
+    rounds = measure_peers(run, wrong, environ=os.environ, bars=bars)
 
     assert rounds == []
     assert statuses(run) == {"answers": CheckStatus.FAILED}
@@ -224,7 +231,7 @@ def test_a_peer_that_does_not_start_is_inconclusive(tmp_path: Path) -> None:
         return start_others(Path(sys.executable), tmp_path / "python", orders, logs=logs, environ=os.environ)
 
     with pytest.raises(ProcessError, match="fastmcp"):
-        measure_peers(Run(tmp_path, SilentProgress()), open_others, environ=os.environ, k6=find_k6(), bars=QUICK)
+        measure_peers(Run(tmp_path, SilentProgress()), open_others, environ=os.environ, bars=QUICK)
 
 
 @pytest.fixture
@@ -260,34 +267,70 @@ def test_each_peer_answers_the_trivial_and_the_realistic_call(stage: Stage, name
     assert min(outcome.loop_calls for outcome in outcomes.values()) > 0
 
 
-def steadily(run: Run, stage: Stage, k6: Path) -> dict[str, CheckStatus]:
-    bars = dataclasses.replace(QUICK, steady_runs=1, steady_seconds=1)
-    measure_steady(run, stage, 200, k6, bars, judged=True)
+def steadily(run: Run, stage: Stage, bars: Bars = QUICK) -> dict[str, CheckStatus]:
+    measure_steady(run, stage, 200, dataclasses.replace(bars, steady_runs=1, steady_seconds=1), judged=True)
     return statuses(run)
 
 
-def test_without_k6_nothing_is_said_of_a_steady_load(stage: Stage, tmp_path: Path) -> None:
-    run = Run(tmp_path, SilentProgress())
-
-    assert steadily(run, stage, tmp_path / "k6") == {"steady": CheckStatus.INCONCLUSIVE}
-    assert "k6 is missing" in run.checks[0].reason
-
-
 def test_too_few_answers_for_a_percentile_are_inconclusive(stage: Stage, tmp_path: Path) -> None:
-    found = steadily(Run(tmp_path, SilentProgress()), stage, find_k6())
+    found = steadily(Run(tmp_path, SilentProgress()), stage)
 
     assert found["steady"] is CheckStatus.PASSED
     assert found["steady.duration.p99"] is CheckStatus.INCONCLUSIVE
 
 
-def test_under_a_steady_load_a_server_that_is_gone_is_inconclusive_and_a_wrong_answer_fails(
-    stage: Stage, tmp_path: Path
-) -> None:
-    arm = new_tenant_arm(stage.target)
-    wrong = dataclasses.replace(arm, calls=(dataclasses.replace(arm.calls[0], expected={"result": 5}),))
+def test_a_steady_load_that_the_generator_was_too_busy_for_is_told_and_not_judged(stage: Stage, tmp_path: Path) -> None:
+    run = Run(tmp_path, SilentProgress())
+    found = steadily(run, stage, dataclasses.replace(QUICK, generator_share=0.001))
 
-    with pytest.raises(UnexpectedAnswerError, match="not the answer expected"):
-        load_steadily(find_k6(), wrong, 10, 1, stage, tmp_path / "wrong")
+    assert found == {"steady": CheckStatus.PASSED, "steady_generator": CheckStatus.INCONCLUSIVE}
+    assert {each.name: each.limit for each in run.measurements} == {"steady.duration": None, "steady.dropped": None}
+
+
+def test_one_wrong_answer_to_a_steady_load_fails(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run(tmp_path, SilentProgress())
+    monkeypatch.setattr("perf.peers.steady.CONNECTIONS", 2)
+    with stub(itertools.chain([result(5)] * 40, [result(6)], itertools.repeat(result(5)))) as (plan, _):
+        arm = Arm(Row("stub", "add"), plan.host, plan.port, os.getpid(), (CALL,))
+        monkeypatch.setattr("perf.peers.steady.new_tenant_arm", lambda _: arm)
+        found = steadily(run, stage)
+
+    assert found == {"steady": CheckStatus.FAILED}
+    assert "another answer" in run.checks[0].reason
+
+
+def slowly(answer: str, seconds: float) -> Iterator[str]:
+    while True:
+        time.sleep(seconds)
+        yield answer
+
+
+def test_what_finds_no_connection_free_is_dropped_and_what_waits_is_timed() -> None:
+    # One call at a time, of 50 ms: at most 20 a second.
+    with stub(slowly(result(5), 0.05)) as (plan, _):
+        steady = keep_rate(dataclasses.replace(plan, connections=1, seconds=1.0), 100)
+
+    assert steady.answers + steady.dropped == 100
+    assert 0.75 < steady.dropped_share < 1
+    assert steady.p99_milliseconds > 50
+    assert steady.generator_share < 0.5
+
+
+def test_a_steady_rate_is_kept() -> None:
+    counter = itertools.count()
+    with stub(result(5) for _ in counter) as (plan, handler):
+        began = time.monotonic()
+        steady = keep_rate(dataclasses.replace(plan, connections=20, seconds=1.0), 50)
+
+    assert time.monotonic() - began >= 0.98
+    assert (steady.answers, steady.dropped) == (50, 0)
+    assert next(counter) == 50 + 20  # each connection rehearses its call
+    assert handler.sessions == set()
+
+
+def test_under_a_steady_load_a_server_that_is_gone_is_inconclusive(stage: Stage, tmp_path: Path) -> None:
+    arm = new_tenant_arm(stage.target)
     stage.target.server.stop()
-    with pytest.raises(ProcessError, match="no answer"):
-        load_steadily(find_k6(), arm, 10, 1, stage, tmp_path / "gone")
+
+    with pytest.raises(ProcessError, match="refused"):
+        load_steadily(arm, 10, 1, stage)
