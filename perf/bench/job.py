@@ -5,17 +5,12 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-
-from pydantic import JsonValue
 
 from harness.collector import Run
 from harness.config import load
 from harness.errors import UsageError
-from harness.record import COMMAND
-from harness.run import run_job
-from harness.waivers import load_waivers
+from harness.job import run_configured, spell
 from perf.bench.judge import judge_alone, judge_names, judge_speed
 from perf.bench.model import BenchTable, Stats
 from perf.bench.suite import FOLDER, Tree, collect, measure
@@ -47,7 +42,6 @@ def run_bench(
     """
     configuration = load(repository / "ops.toml", {"bench": BenchTable})
     table = configuration.table("bench", BenchTable)
-    waivers = load_waivers(repository / "waivers.toml", datetime.now(UTC).date())
     if head and not base:
         raise UsageError("--head needs --base: name the revision to compare with")
     named = {"base": base, "head": head or "HEAD"} if base else {}
@@ -60,22 +54,14 @@ def run_bench(
         else:
             measure_work_tree(run, table, place)
 
-    return run_job(
+    return run_configured(
         "bench",
         body,
-        arguments={COMMAND: spell(base, head, allow_inconclusive), **commits},
-        reports_directory=configuration.reports_directory,
+        configuration,
+        arguments={**spell("bench", [("--base", base), ("--head", head)], allow_inconclusive), **commits},
         as_json=as_json,
         allow_inconclusive=allow_inconclusive,
-        waivers=waivers,
-        keep_runs=configuration.reports.keep,
     )
-
-
-def spell(base: str, head: str, allow_inconclusive: Sequence[str]) -> list[JsonValue]:
-    """The words after ./inv that ask for this."""
-    given = [("--base", base), ("--head", head), *(("--allow-inconclusive", name) for name in allow_inconclusive)]
-    return ["bench", *(word for option, value in given if value for word in (option, value))]
 
 
 def measure_work_tree(run: Run, table: BenchTable, place: Place) -> None:

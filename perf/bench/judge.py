@@ -9,7 +9,8 @@ from harness.record import Check
 from harness.verdict import CheckStatus
 from perf.bench.model import BenchTable, Stats
 from perf.bench.suite import FOLDER
-from perf.blocks import Effect, Side, by_block, effect
+from perf.blocks import Side, by_block, effect
+from perf.loss import judge_loss, tell_effect
 
 Arms = Mapping[Side, Sequence[Mapping[str, Stats]]]
 """What each process measured, by side, in the order they ran in."""
@@ -49,14 +50,8 @@ def judge_speed(run: Run, names: Collection[str], arms: Arms, table: BenchTable)
                 for side in ("base", "head")
             )
             found = effect(base, head, comparisons=len(names))
-            _tell(run, check, name, found)
-            if found.exceeds(table.slower_percent):
-                check.fail(f"head takes {found.ratio:.2f} times as long ({found.low:.2f} to {found.high:.2f})")
-            elif found.smallest > 1 + table.visible_percent / 100 and found.high > 1 + table.slower_percent / 100:
-                raise Inconclusive(
-                    f"too noisy: a loss below {found.smallest - 1:.0%} would not have been seen; "
-                    "quieten the machine, or raise blocks in ops.toml's [bench]"
-                )
+            tell_effect(run, check, "bench.ratio", found, benchmark=short(name))
+            judge_loss(check, found, table, table="bench")
 
 
 def measure_seconds(run: Run, name: str, seconds: float, rounds: int) -> None:
@@ -84,18 +79,3 @@ def _complete(check: OpenCheck, arms: Sequence[Mapping[str, Stats]], name: str, 
         raise Inconclusive(f"ran in {fewest} rounds, {table.minimum_rounds} needed")
     check.examined += len(found)
     return found
-
-
-def _tell(run: Run, check: OpenCheck, name: str, found: Effect) -> None:
-    check.evidence.append(
-        f"{found.ratio:.3f} times base ({found.low:.3f} to {found.high:.3f}) in {found.blocks} blocks; "
-        f"the smallest loss that could have been seen is {found.smallest - 1:.1%}"
-    )
-    for statistic, value in (
-        ("mean", found.ratio),
-        ("low", found.low),
-        ("high", found.high),
-        ("smallest_visible", found.smallest),
-    ):
-        labels = {"benchmark": short(name)}
-        run.measure("bench.ratio", value, "times", statistic=statistic, samples=found.blocks, labels=labels)

@@ -5,13 +5,11 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from harness.config import Table
 from perf.errors import PerfError
+from perf.loss import Limits, Percent
 
-Percent = Annotated[float, Field(gt=0, le=1_000)]
 
-
-class BenchTable(Table):
+class BenchTable(Limits):
     """`[bench]`: how benchmarks are measured, and from when on a slower one fails."""
 
     blocks: Annotated[int, Field(ge=3, le=100)] = 12
@@ -21,9 +19,7 @@ class BenchTable(Table):
     minimum_rounds: Annotated[int, Field(ge=1)] = 20
     """With fewer in any process the benchmark is inconclusive."""
     slower_percent: Percent = 10.0
-    """A head slower by more fails, where the interval leaves out that it is not slower at all."""
     visible_percent: Percent = 30.0
-    """A benchmark too noisy for a loss of this to be seen is inconclusive."""
 
 
 class Stats(BaseModel):

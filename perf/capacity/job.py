@@ -2,21 +2,19 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.collector import Run
 from harness.config import LOCAL, load, read_token
 from harness.errors import UsageError
+from harness.job import run_configured
 from harness.record import Direction
-from harness.run import run_job
-from harness.waivers import load_waivers
 from perf.capacity.model import CapacityTable
 from perf.capacity.search import Capacity, Outcome, Step, conclude, search
 from perf.capacity.step import Stage
 from perf.errors import PerfError
 from perf.load.evidence import add_series
-from perf.load.job import Options, Tool, choose_profile, open_for, refuse_production
+from perf.load.job import Options, Tool, choose_profile, open_for, refuse_production, spell_load
 from perf.load.k6 import find_k6
 from perf.load.model import LoadTable
 from perf.load.sampling import write_series
@@ -40,7 +38,6 @@ def run_capacity(
     profile = choose_profile(options, table)
     if profile.scenario != "mix" or "update" in profile.mix:
         raise UsageError(f"profile {options.profile} cannot be stepped: a capacity is that of a mix without updates")
-    waivers = load_waivers(repository / "waivers.toml", datetime.now(UTC).date())
     refuse_production(options, configuration)
     plan = table.capacity
     if plan.first_per_second * plan.step_seconds < profile.minimum_answers:
@@ -61,15 +58,17 @@ def run_capacity(
             stage = Stage(run, target, stepped, tool or Tool(find_k6()), environ, admin)
             measure_capacity(run, stage, plan)
 
-    return run_job(
+    return run_configured(
         "load.capacity",
         body,
-        arguments={"profile": options.profile, "target": options.target},
-        reports_directory=configuration.reports_directory,
+        configuration,
+        arguments={
+            **spell_load("load.capacity", options, allow_inconclusive),
+            "profile": options.profile,
+            "target": options.target,
+        },
         as_json=as_json,
         allow_inconclusive=allow_inconclusive,
-        waivers=waivers,
-        keep_runs=configuration.reports.keep,
     )
 
 
@@ -108,11 +107,19 @@ def judge_capacity(run: Run, found: Capacity, plan: CapacityTable) -> None:
         check.examined = len(limit.resources)
         check.evidence.append(f"{limit.name}: {limit.evidence}")
         check.evidence += [f"{each.name} {each.saturation:.0%}: {each.evidence}" for each in limit.resources]
+    # What merely held is a capacity that may be higher: it can be enough, and not too little.
+    broke = not_held is not None and not_held.outcome is Outcome.BROKE
+    least = plan.least_per_second or None
+    if held is not None and least is not None and held.per_second < least and not broke:
+        with run.check("enough", f"the capacity is at least {least:g} calls/s") as check:
+            check.examined = 1
+            raise PerfError(f"at least {held.per_second} calls/s, and how many more is not known")
+        least = None
     run.measure(
         "capacity",
         math.nan if held is None else held.per_second,
         "1/s",
-        limit=plan.least_per_second or None,
+        limit=least,
         direction=Direction.HIGHER,
     )
     if held is not None and found.knee is not None:

@@ -28,4 +28,6 @@ class CapacityTable(Table):
     def _can_be_meant(self) -> Self:
         if self.first_per_second > self.most_per_second:
             raise ValueError("first_per_second is more than most_per_second")
+        if self.least_per_second > self.most_per_second:
+            raise ValueError("least_per_second is more than most_per_second: it could never be found")
         return self

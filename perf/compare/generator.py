@@ -5,24 +5,25 @@ one, two on the other, and so on. A machine with neighbours changes its speed wi
 """
 
 import contextlib
-import ctypes
 import dataclasses
-import json
 import math
 import os
 import select
 import statistics
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from perf.blocks import turns
 from perf.errors import PerfError
-from perf.peers.generator import FAILED, Lane
+from perf.peers.generator import Lane, print_result
 from perf.peers.plan import Plan
 from perf.peers.session import UnexpectedAnswerError, close_session, open_session, rehearse
 from perf.peers.wire import ANSWER_SECONDS, WireError, connect
+from perf.processor import processor_seconds
 
 SLICE_SECONDS = 0.25
 
@@ -49,7 +50,6 @@ class Opponent:
         self.name = name
         self.plan = plan
         self.slices: list[Slice] = []
-        self._clock = _processor_clock(plan.server_pid)
         self._lanes: dict[int, Lane] = {}
         self._poll = stack.enter_context(contextlib.closing(select.epoll()))
         for number in range(plan.connections):
@@ -59,7 +59,7 @@ class Opponent:
             stack.callback(_leave, lane, headers)
             self._lanes[connection.fileno()] = lane
             self._poll.register(connection, select.EPOLLIN)
-        self._spent = time.clock_gettime(self._clock)
+        self._spent = processor_seconds(self.plan.server_pid)
 
     def load(self) -> None:
         """Add a slice: a call on each connection at a time, until SLICE_SECONDS are over and all are answered."""
@@ -91,7 +91,7 @@ class Opponent:
 
     def settle(self) -> None:
         """Put down to the newest slice what the server has spent since that began."""
-        spent = time.clock_gettime(self._clock)
+        spent = processor_seconds(self.plan.server_pid)
         if self.slices:
             self.slices[-1] = dataclasses.replace(self.slices[-1], server_seconds=spent - self._spent)
         self._spent = spent
@@ -122,34 +122,18 @@ def _leave(lane: Lane, headers: dict[str, str]) -> None:
         close_session(lane.connection, headers)
 
 
-def _processor_clock(pid: int) -> int:
-    """The clock of another process's processor time, all its threads together, in nanoseconds (POSIX).
-
-    What psutil reads counts in hundredths of a second, too coarse for a slice. Raises PerfError.
-    """
-    clock = ctypes.c_int()
-    if failed := ctypes.CDLL(None).clock_getcpuclockid(pid, ctypes.byref(clock)):
-        raise PerfError(f"the server's processor time cannot be read: {os.strerror(failed)}")
-    return clock.value
-
-
 def main() -> int:
-    """Read two plans, print the slices by side. Exit code 1 when an answer was wrong, 3 when nothing was measured."""
+    """Read two plans, print the slices by side; exits as print_result says."""
     plans = dict(argument.split("=", 1) for argument in sys.argv[2:])
-    try:
-        with contextlib.ExitStack() as stack:
-            base, head = (Opponent(side, Plan.load(Path(plans[side]).read_bytes()), stack) for side in ("base", "head"))
-            os.sched_setaffinity(0, {base.plan.processor})
-            generate(base, head, float(sys.argv[1]))
-            found = {side.name: [dataclasses.asdict(each) for each in side.slices] for side in (base, head)}
-    except UnexpectedAnswerError as error:
-        sys.stderr.write(f"{error}\n")
-        return FAILED
-    except (PerfError, OSError) as error:
-        sys.stderr.write(f"{error}\n")
-        return 3
-    sys.stdout.write(json.dumps(found))
-    return 0
+    return print_result(lambda: _measure(plans, float(sys.argv[1])))
+
+
+def _measure(plans: Mapping[str, str], warm_up_seconds: float) -> dict[str, list[dict[str, Any]]]:
+    with contextlib.ExitStack() as stack:
+        base, head = (Opponent(side, Plan.load(Path(plans[side]).read_bytes()), stack) for side in ("base", "head"))
+        os.sched_setaffinity(0, {base.plan.processor})
+        generate(base, head, warm_up_seconds)
+        return {side.name: [dataclasses.asdict(each) for each in side.slices] for side in (base, head)}
 
 
 if __name__ == "__main__":

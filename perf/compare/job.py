@@ -6,21 +6,17 @@ import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
-from pydantic import JsonValue
 
 from harness.collector import Run
 from harness.config import load
 from harness.errors import UsageError
+from harness.job import run_configured, spell
 from harness.machine import read_environment, read_revision
-from harness.record import COMMAND
-from harness.run import run_job
 from harness.sandbox.client import SandboxClient
 from harness.targets import start_sandbox
-from harness.waivers import load_waivers
 from perf.blocks import SIDES, Side, turns
 from perf.compare.comparable import refuse_incomparable
 from perf.compare.generator import Slice
@@ -60,7 +56,6 @@ def run_compare(
     configuration = load(repository / "ops.toml", {"load": LoadTable})
     table = configuration.table("load", LoadTable).compare
     profile = table.find(asked.profile)
-    waivers = load_waivers(repository / "waivers.toml", datetime.now(UTC).date())
     if not asked.base:
         raise UsageError("--base is missing: name the revision to compare with")
     named = {"base": asked.base, "head": asked.head or "HEAD"}
@@ -76,23 +71,22 @@ def run_compare(
         if arms is not None:
             judge_arms(run, arms, table)
 
-    return run_job(
+    return run_configured(
         "load.compare",
         body,
-        arguments={COMMAND: spell(asked, allow_inconclusive), "profile": asked.profile, **commits},
-        reports_directory=configuration.reports_directory,
+        configuration,
+        arguments={
+            **spell(
+                "load.compare",
+                [("--base", asked.base), ("--head", asked.head), ("--profile", asked.profile)],
+                allow_inconclusive,
+            ),
+            "profile": asked.profile,
+            **commits,
+        },
         as_json=as_json,
         allow_inconclusive=allow_inconclusive,
-        waivers=waivers,
-        keep_runs=configuration.reports.keep,
     )
-
-
-def spell(asked: Asked, allow_inconclusive: Sequence[str]) -> list[JsonValue]:
-    """The words after ./inv that ask for this."""
-    given = [("--base", asked.base), ("--head", asked.head), ("--profile", asked.profile)]
-    given += [("--allow-inconclusive", name) for name in allow_inconclusive]
-    return ["load.compare", *(word for option, value in given if value for word in (option, value))]
 
 
 def measure_arms(

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 from harness.collector import OpenCheck, Run
 from harness.errors import Inconclusive
+from harness.verdict import CheckStatus
 from perf.blocks import Effect, Side, by_block, effect
 from perf.compare.generator import Slice
-from perf.compare.model import CompareTable, Limits
+from perf.compare.model import CompareTable
+from perf.loss import Limits, judge_loss, tell_effect
 
 Arms = Mapping[Side, Sequence[Sequence[Slice]]]
 """The slices of each fresh server's load, by side, in the order they were measured in."""
@@ -62,6 +64,8 @@ def judge_arms(run: Run, arms: Arms, table: CompareTable) -> None:
         check.evidence.append(f"at most {max(shares):.0%}")
         if max(shares) >= GENERATOR_SHARE:
             raise Inconclusive(f"the generator used {max(shares):.0%} of a processor: it may have been the limit")
+    if run.checks[-1].status is not CheckStatus.PASSED:
+        return
     for figure in FIGURES:
         limits: Limits = getattr(table, figure.name)
         with run.check(figure.name, figure.title.format(limit=limits.slower_percent)) as check:
@@ -77,13 +81,7 @@ def _judge(run: Run, check: OpenCheck, figure: Figure, limits: Limits, arms: Arm
     )
     check.examined = sum(each.calls for side in arms.values() for arm in side for each in arm)
     _tell(run, check, figure, figures, found)
-    if found.exceeds(limits.slower_percent):
-        check.fail(f"head has {found.ratio:.2f} times base's ({found.low:.2f} to {found.high:.2f})")
-    elif found.smallest > 1 + limits.visible_percent / 100 and found.high > 1 + limits.slower_percent / 100:
-        raise Inconclusive(
-            f"too noisy: a loss below {found.smallest - 1:.0%} would not have been seen; "
-            "quieten the machine, or raise blocks in ops.toml's [load.compare]"
-        )
+    judge_loss(check, found, limits, table="load.compare")
 
 
 def _tell(run: Run, check: OpenCheck, figure: Figure, figures: Mapping[Side, Sequence[float]], found: Effect) -> None:
@@ -92,19 +90,8 @@ def _tell(run: Run, check: OpenCheck, figure: Figure, figures: Mapping[Side, Seq
         labels: dict[str, str] = {"revision": side}
         run.measure(f"compare.{figure.name}", mean, figure.unit, statistic="mean", samples=len(values), labels=labels)
     means = [f"{statistics.geometric_mean(figures[side]) * figure.scale:.4g}" for side in ("base", "head")]
-    check.evidence.append(
-        f"base {means[0]} {figure.unit}, head {means[1]} {figure.unit}: {found.ratio:.3f} times base "
-        f"({found.low:.3f} to {found.high:.3f}) in {found.blocks} blocks; "
-        f"the smallest loss that could have been seen is {found.smallest - 1:.1%}"
-    )
-    for statistic, value in (
-        ("mean", found.ratio),
-        ("low", found.low),
-        ("high", found.high),
-        ("smallest_visible", found.smallest),
-    ):
-        of = {"figure": figure.name}
-        run.measure("compare.ratio", value, "times", statistic=statistic, samples=found.blocks, labels=of)
+    before = f"base {means[0]} {figure.unit}, head {means[1]} {figure.unit}: "
+    tell_effect(run, check, "compare.ratio", found, before=before, figure=figure.name)
 
 
 def _generator_share(arm: Sequence[Slice]) -> float:

@@ -1,13 +1,11 @@
 """The `[load.compare]` table of ops.toml: the load that both revisions get, and from when on one of them fails."""
 
-import difflib
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from harness.config import ConfigurationError, Table
-
-Percent = Annotated[float, Field(gt=0, le=1_000)]
+from harness.config import Table, find_entry
+from perf.loss import Limits
 
 
 class Call(Table):
@@ -26,14 +24,11 @@ class CompareProfile(Table):
     calls: Annotated[list[Call], Field(min_length=1)]
     """Connection i makes call i, modulo their count, again and again."""
 
-
-class Limits(Table):
-    """When a revision is worse, and when nothing can be said."""
-
-    slower_percent: Percent
-    """A head worse by more fails, where the interval leaves out that it is not worse at all."""
-    visible_percent: Percent
-    """A figure too noisy for a loss of this to be seen is inconclusive."""
+    @model_validator(mode="after")
+    def _makes_every_call(self) -> Self:
+        if len(self.calls) > self.connections:
+            raise ValueError(f"{len(self.calls)} calls need as many connections, one each")
+        return self
 
 
 class CompareTable(Table):
@@ -52,9 +47,5 @@ class CompareTable(Table):
     profiles: dict[str, CompareProfile] = Field(default_factory=dict)
 
     def find(self, name: str) -> CompareProfile:
-        """Return the profile of this name. Raises ConfigurationError that names those there are."""
-        if name in self.profiles:
-            return self.profiles[name]
-        close = difflib.get_close_matches(name, self.profiles, n=1)
-        known = f"did you mean {close[0]}?" if close else f"known: {', '.join(self.profiles) or 'none'}"
-        raise ConfigurationError(f"profile {name} is not in ops.toml's [load.compare.profiles] ({known})")
+        """Return the profile of this name. Raises ConfigurationError that names the closest one."""
+        return find_entry(self.profiles, name, kind="profile", place="ops.toml's [load.compare.profiles]")

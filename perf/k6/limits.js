@@ -62,7 +62,8 @@ export function noise(found) {
   const order = found.noisy[iteration() % found.noisy.length];
   const answer = callTool(noisy, MODERN, 'orders_get', { order_id: order });
   if (!refused(answer)) {
-    counts.noisy_granted.add(1);
+    if (answer.content !== null) counts.noisy_granted.add(1);
+    else if (phase(found.origin, answer.began) !== FAULT) isWrong('the noisy tenant', answer);
     return;
   }
   counts.noisy_refused.add(1);
@@ -78,7 +79,14 @@ export function wait(found) {
   for (let tries = 0; tries < 500 && !refused(answer); tries += 1) answer = ask();
   if (!refused(answer)) return;
   sleep(answer.details.retry_after_seconds);
-  counts[refused(ask()) ? 'wait_broken' : 'wait_kept'].add(1);
+  answer = ask();
+  if (answer.content === null && !refused(answer)) isWrong('after the wait', answer);
+  else counts[refused(answer) ? 'wait_broken' : 'wait_kept'].add(1);
+}
+
+function isWrong(who, answer) {
+  check(null, { 'what is not refused is answered': () => false });
+  console.warn(`${who}: ${answer.text}`);
 }
 
 function refused(answer) {

@@ -21,6 +21,7 @@ REFUSED_SHARE = 0.05
 MACHINE_SHARE, OTHERS_SHARE = 0.95, 0.15
 """Of all cores: in use at all, and by others than server and generator."""
 OTHERS = "other processes"
+GENERATOR = "generator"
 DROPPED_RATE = 0.005
 LEAST_WINDOWS = 3
 
@@ -55,7 +56,7 @@ class Bottleneck:
     @property
     def is_generator(self) -> bool:
         """Whether k6 was the limit: what it timed then says more of itself than of the server."""
-        return self.name == "generator"
+        return self.name == GENERATOR
 
 
 def find_bottleneck(windows: Sequence[Window], *, cores: int, accounts: int = 1) -> Bottleneck | None:
@@ -88,7 +89,7 @@ def _resources(windows: Sequence[Window], cores: int, accounts: int) -> list[Res
     probe = _busy(windows, lambda each: each.probe_milliseconds)
     resources = [
         Resource(
-            "generator",
+            GENERATOR,
             generator / (GENERATOR_SHARE * left),
             f"k6 took {generator:.2f} of the {left:.2f} cores left to it",
         ),
@@ -127,10 +128,10 @@ def _dropped(windows: Sequence[Window], resources: Sequence[Resource]) -> list[R
     """Arrivals that found every user busy: the generator had too few, unless what they waited for was the server."""
     dropped = sum(each.dropped for each in windows)
     share = dropped / max(1.0, dropped + sum(each.requests for each in windows))
-    servers = [each for each in resources if each.name not in {"generator", OTHERS} and each.saturation >= 1]
+    servers = [each for each in resources if each.name not in {GENERATOR, OTHERS} and each.saturation >= 1]
     if share <= DROPPED_RATE or servers:
         return []
-    return [Resource("generator", 1.0, f"{share:.1%} of the arrivals found every user busy, and the server had room")]
+    return [Resource(GENERATOR, 1.0, f"{share:.1%} of the arrivals found every user busy, and the server had room")]
 
 
 def _mean(windows: Sequence[Window], of: Callable[[Window], float]) -> float:

@@ -5,7 +5,6 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,9 @@ from pydantic import JsonValue
 from harness.collector import Run
 from harness.config import LOCAL, Configuration, find_target, load, read_token
 from harness.errors import UsageError
-from harness.record import COMMAND
-from harness.run import run_job
+from harness.job import run_configured, spell
 from harness.sandbox.client import SandboxClient
 from harness.targets import LocalTarget, RunningTarget, open_target, start_local
-from harness.waivers import load_waivers
 from perf.errors import PerfError
 from perf.load.bottleneck import Bottleneck, find_bottleneck
 from perf.load.evidence import add_series, judge_bottleneck, judge_leaks, judge_memory, judge_samples
@@ -70,7 +67,6 @@ def run_load(
     """
     configuration = load(repository / "ops.toml", {"load": LoadTable})
     profile = choose_profile(options, configuration.table("load", LoadTable))
-    waivers = load_waivers(repository / "waivers.toml", datetime.now(UTC).date())
     refuse_production(options, configuration)
 
     def body(run: Run) -> None:
@@ -84,33 +80,29 @@ def run_load(
             used = tool or Tool(find_k6())
             measure_load(run, target, profile, environ=environ, tool=used, name=options.profile, admin_token=admin)
 
-    return run_job(
+    return run_configured(
         "load",
         body,
+        configuration,
         arguments={
-            COMMAND: spell(options, allow_inconclusive),
+            **spell_load("load", options, allow_inconclusive),
             "profile": options.profile,
             "target": options.target,
             "faults": options.faults,
         },
-        reports_directory=configuration.reports_directory,
         as_json=as_json,
         allow_inconclusive=allow_inconclusive,
-        waivers=waivers,
-        keep_runs=configuration.reports.keep,
     )
 
 
-def spell(options: Options, allow_inconclusive: Sequence[str]) -> list[JsonValue]:
-    """The words after ./inv with which the same load is sent again."""
-    words: list[JsonValue] = ["load", "--profile", options.profile]
-    if options.target != LOCAL:
-        words += ["--target", options.target]
-    if options.allow_production:
-        words += ["--allow-production", options.allow_production]
-    for name in allow_inconclusive:
-        words += ["--allow-inconclusive", name]
-    return [*words, "--faults"] if options.faults else words
+def spell_load(kind: str, options: Options, allow_inconclusive: Sequence[str]) -> dict[str, JsonValue]:
+    """What the record keeps of the words with which the same load is sent again."""
+    given = [
+        ("--profile", options.profile),
+        ("--target", "" if options.target == LOCAL else options.target),
+        ("--allow-production", options.allow_production),
+    ]
+    return spell(kind, given, allow_inconclusive, flags=["--faults"] if options.faults else [])
 
 
 def choose_profile(options: Options, table: LoadTable) -> Profile:
@@ -186,8 +178,11 @@ def measure_load(
         doubt = doubt_of(bottleneck)
         judge(run, summary, profile, doubt=doubt)
         judge_samples(run, sampler.readings, wanted=sampler.place.admin_token is not None)
-        judge_bottleneck(run, bottleneck)
+        judge_bottleneck(run, bottleneck, profile)
         judge_memory(run, windows, profile)
+        if profile.hit_rate is not None:
+            # While OrderDesk fails nothing can be kept: what is asked for again and again is missing each time.
+            judge_hit_rate(run, sampler.readings, None if profile.fault else profile.hit_rate)
         if isinstance(target, LocalTarget):
             if not watching.given_up:
                 _wait_for_quiet(sampler)
@@ -198,9 +193,6 @@ def measure_load(
 
 
 def _judge_scenario(run: Run, target: LocalTarget, profile: Profile, sampler: Sampler, journal_from: int) -> None:
-    if profile.hit_rate is not None:
-        # While OrderDesk fails nothing can be kept: what is asked for again and again is missing each time.
-        judge_hit_rate(run, sampler.readings, None if profile.fault else profile.hit_rate)
     if profile.scenario == "pool":
         judge_pool(run, windows_of(sampler), sampler.readings)
     if profile.scenario == "cache":
@@ -265,7 +257,7 @@ def _wait_for_quiet(sampler: Sampler) -> None:
         reading = sampler.read(None)
         server, process = reading.server, reading.server_process
         idle = server is None or server.total("db_pool_available") == server.total("db_pool_size")
-        if process is None or (idle and first and process.connections <= first.connections + 1):
+        if process is None or (idle and first and process.connections <= first.connections):
             return
         time.sleep(0.2)
 

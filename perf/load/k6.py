@@ -101,8 +101,10 @@ def _watch(child: ChildProcess, watch: Watch, seconds: float) -> None:
     while child.exit_code is None and time.monotonic() < began + seconds:
         if time.monotonic() >= next_tick:
             watch(child)
+            next_tick += TICK_SECONDS
             # A look that took longer than a second does not make the next ones come in a row.
-            next_tick = max(next_tick + TICK_SECONDS, time.monotonic())
+            if next_tick <= time.monotonic():
+                next_tick = time.monotonic() + TICK_SECONDS
         time.sleep(POLL_SECONDS)
 
 

@@ -1,12 +1,11 @@
 """The `[load]` table of ops.toml: profiles of load, each with its users or arrivals, its mix and its limits."""
 
-import difflib
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from harness.config import ConfigurationError, Table
+from harness.config import Table, find_entry
 from harness.sandbox.faults import Fault
 from perf.capacity.model import CapacityTable
 from perf.compare.model import CompareTable
@@ -85,6 +84,8 @@ class Profile(Table):
     p95_milliseconds: Milliseconds = Field(default_factory=dict)
     """Limits of the 95th percentile by kind."""
     p99_milliseconds: Milliseconds = Field(default_factory=dict)
+    refused_rate: Rate | None = None
+    """In the scenario `limits`: the part of the noisy tenant's calls that must be refused at least."""
     hit_rate: Rate | None = None
     """The part of reads that the cache must answer at least, those that joined another's fetch included."""
     memory_growth: Annotated[float, Field(gt=0)] | None = None
@@ -107,15 +108,27 @@ class Profile(Table):
             raise ValueError("give stages or arrivals_per_second, not both")
         if ("tool" in self.mix) != (self.tool is not None):
             raise ValueError("mix.tool and the table tool belong together")
-        if self.scenario == "limits" and not (self.arrivals_per_second and "RATE_LIMIT_RPM" in self.server):
-            raise ValueError(
-                "scenario limits needs arrivals_per_second (of the noisy tenant) and server.RATE_LIMIT_RPM"
-            )
-        if self.scenario == "cache" and "CACHE_TTL_ORDERS_SECONDS" not in self.server:
-            raise ValueError("scenario cache needs server.CACHE_TTL_ORDERS_SECONDS")
-        if self.fault and not self.fault.from_seconds < self.fault.until_seconds < self.seconds:
-            raise ValueError("the fault must begin, end, and leave time after it")
+        self._refuse_scenario_without_its_settings()
+        reads = {"cached_read", "uncached_read"}
+        sent = set(self.mix) | (reads if reads & set(self.mix) else set())
+        if self.scenario == "mix" and (other := ({*self.p95_milliseconds, *self.p99_milliseconds} - sent)):
+            raise ValueError(f"a limit is for what is sent: {', '.join(sorted(other))} is not in the mix")
+        if self.fault and not (
+            self.fault.from_seconds < self.fault.until_seconds < self.seconds - self.fault.settle_seconds
+        ):
+            raise ValueError("the fault must begin, end, and leave time after it has settled")
         return self
+
+    def _refuse_scenario_without_its_settings(self) -> None:
+        if self.scenario == "limits" and not (
+            self.arrivals_per_second and self.server.get("RATE_LIMIT_RPM", "").isdecimal() and self.seconds >= 6
+        ):
+            raise ValueError(
+                "scenario limits needs arrivals_per_second (of the noisy tenant), server.RATE_LIMIT_RPM, a number, "
+                "and 6 seconds"
+            )
+        if self.scenario == "cache" and not self.server.get("CACHE_TTL_ORDERS_SECONDS", "").isdecimal():
+            raise ValueError("scenario cache needs server.CACHE_TTL_ORDERS_SECONDS, a number")
 
     @property
     def senders(self) -> str:
@@ -140,9 +153,5 @@ class LoadTable(Table):
     profiles: dict[str, Profile] = Field(default_factory=dict)
 
     def find(self, name: str) -> Profile:
-        """Return the profile of this name. Raises ConfigurationError that names those there are."""
-        if name in self.profiles:
-            return self.profiles[name]
-        close = difflib.get_close_matches(name, self.profiles, n=1)
-        known = f"did you mean {close[0]}?" if close else f"known: {', '.join(self.profiles) or 'none'}"
-        raise ConfigurationError(f"profile {name} is not in ops.toml's [load.profiles] ({known})")
+        """Return the profile of this name. Raises ConfigurationError that names the closest one."""
+        return find_entry(self.profiles, name, kind="profile", place="ops.toml's [load.profiles]")

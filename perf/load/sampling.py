@@ -15,11 +15,13 @@ import psutil
 
 from harness.connections import certificates
 from harness.process import ChildProcess
-from perf.load.exposition import Exposition, read_exposition
-from perf.load.windows import ProcessReading, Reading, Window, make_windows
+from perf.exposition import Exposition, read_exposition
+from perf.load.windows import ASKED_FOR, ProcessReading, Reading, Window, make_windows
 
 TIMEOUT_SECONDS = 1.0
 """A reading that takes longer is none: the next second has its own."""
+OPEN = frozenset({psutil.CONN_ESTABLISHED, psutil.CONN_CLOSE_WAIT})
+"""A connection that the process has not closed."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +61,12 @@ class Sampler:
         """Make one reading, keep it and return it."""
         probe, answered = self._probe()
         server = self._metrics() if answered else None
+        counted = self._generator(generator) if generator else {}
         reading = Reading(
             at=self._monotonic() - self._began,
-            generator=self._generator(generator) if generator else {},
+            # What was known a second ago is the best that is known now: counters do not go back.
+            generator=dict(self.readings[-1].generator) if counted is None else counted,
+            generator_known=counted is not None,
             generator_process=read_process(generator.pid) if generator else ProcessReading(0.0),
             machine_cpu_seconds=read_machine(),
             server=server,
@@ -72,26 +77,27 @@ class Sampler:
         return reading
 
     def stop_generator(self) -> None:
-        """Let k6 end now, with its summary written."""
+        """Let k6 end now, with its summary written; where its API does not answer, nothing happens."""
         attributes = {"data": {"type": "status", "id": "default", "attributes": {"stopped": True}}}
-        self._http.patch(f"{self._api}/v1/status", json=attributes)
+        with contextlib.suppress(httpx.HTTPError):
+            self._http.patch(f"{self._api}/v1/status", json=attributes)
 
-    def _generator(self, process: ChildProcess) -> dict[str, float]:
+    def _generator(self, process: ChildProcess) -> dict[str, float] | None:
         with contextlib.suppress(httpx.HTTPError, psutil.Error, ValueError, KeyError):
             self._api = self._api or _api_of(process.pid)
             if self._api:
                 return read_generator(self._http.get(f"{self._api}/v1/metrics").json())
-        # What was known a second ago is the best that is known now: counters do not go back.
-        return dict(self.readings[-1].generator)
+        return None
 
     def _metrics(self) -> Exposition | None:
         if self.place.admin_token is None:
             return None
         headers = {"Authorization": f"Bearer {self.place.admin_token}"}
-        with contextlib.suppress(httpx.HTTPError):
+        with contextlib.suppress(httpx.HTTPError, ValueError):
             response = self._http.get(f"{self.place.base_url}/metrics", headers=headers)
             if response.status_code == 200:
-                return read_exposition(response.text)
+                # A soak makes thousands of readings: what nobody will ask for is not kept.
+                return read_exposition(response.text).only(ASKED_FOR)
         return None
 
     def _probe(self) -> tuple[float | None, bool]:
@@ -127,12 +133,14 @@ def read_process(pid: int) -> ProcessReading | None:
             if process.status() == psutil.STATUS_ZOMBIE:
                 return None
             times = process.cpu_times()
-            established = [each for each in process.net_connections("tcp") if each.status == "ESTABLISHED"]
+            connections = process.net_connections("tcp")
+            ports = {each.laddr.port for each in connections if each.status == psutil.CONN_LISTEN}
+            accepted = [each for each in connections if each.status in OPEN and each.laddr.port in ports]
             return ProcessReading(
                 cpu_seconds=times.user + times.system,
                 resident_bytes=process.memory_info().rss,
                 descriptors=process.num_fds(),
-                connections=len(established),
+                connections=len(accepted),
             )
     return None
 

@@ -11,8 +11,9 @@ from perf.load.judge import Doubt, at_most
 from perf.load.k6 import Summary
 from perf.load.model import Profile
 from perf.load.staleness import Answer, Change, find_lies
-from perf.load.windows import Reading, Window
+from perf.load.windows import OPENED, Reading, Window
 
+POOL = ("db_pool_size", "db_pool_available", "db_pool_waiting")
 HURT_FACTOR, HURT_MILLISECONDS = 2.0, 5.0
 """How much longer the quiet tenant may wait beside a noisy one: the larger of twice, and so much more."""
 LIMIT_TOLERANCE = 0.05
@@ -35,6 +36,15 @@ def judge_limits(run: Run, summary: Summary, profile: Profile, doubt: Doubt) -> 
             raise PerfError(f"the noisy tenant offered {granted} calls, which is within its limit: nothing was refused")
         check.expect(granted <= allowed * (1 + LIMIT_TOLERANCE), f"{granted} were granted")
         check.expect(granted >= allowed * (1 - LIMIT_TOLERANCE), f"only {granted} were granted")
+    offered = granted + refused
+    run.measure(
+        "noisy_refused",
+        refused / offered if offered else math.nan,
+        "ratio",
+        samples=offered,
+        limit=profile.refused_rate,
+        direction=Direction.HIGHER,
+    )
     with run.check("quiet_is_served", "the quiet tenant is never refused", at_least=100) as check:
         check.examined = summary.count("quiet_alone") + summary.count("quiet_together")
         if summary.count("quiet_refused"):
@@ -51,7 +61,10 @@ def _judge_quiet(run: Run, summary: Summary, doubt: Doubt) -> None:
     alone, together = (summary.value(f"quiet_{name}", "p(95)") for name in ("alone", "together"))
     samples = [summary.count(f"quiet_{name}") for name in ("alone", "together")]
     at_most(run, "quiet", alone, "ms", statistic="p95", samples=samples[0], limit=None, beside="nobody")
-    limit = math.inf if alone is None else max(HURT_FACTOR * alone, alone + HURT_MILLISECONDS)
+    if alone is None:
+        run.measure("quiet", math.nan, "ms", statistic="p95", labels={"beside": "noise"})
+        return
+    limit = max(HURT_FACTOR * alone, alone + HURT_MILLISECONDS)
     # Its limit stands on the samples of both.
     at_most(
         run, "quiet", together, "ms", statistic="p95", samples=min(samples), limit=limit, doubt=doubt, beside="noise"
@@ -140,9 +153,11 @@ def judge_pool(run: Run, windows: Sequence[Window], readings: Sequence[Reading])
         last = next((reading.server for reading in reversed(readings) if reading.server), None)
         if last is None:
             raise PerfError("the server's metrics could not be read after the load")
+        if missing := [name for name in (*POOL, OPENED) if not last.has(name)]:
+            raise PerfError(f"/metrics does not have {', '.join(missing)}")
         held = last.total("db_pool_size") - last.total("db_pool_available")
         check.expect(held == 0 and last.total("db_pool_waiting") == 0, f"{held:.0f} are in use by nobody")
-        opened = [last.total("db_connections_total", operation=name) for name in ("open", "close")]
+        opened = [last.total(OPENED, operation=name) for name in ("open", "close")]
         check.expect(
             opened[0] - opened[1] <= last.total("db_pool_size"),
             f"{opened[0]:.0f} connections were opened and {opened[1]:.0f} closed",

@@ -32,10 +32,9 @@ class Watching:
             return
         (window,) = make_windows((before, reading))
         self._progress.now(progress_line(self._name, window, reading.at - self._began, self._profile.seconds))
-        if not self.given_up:
-            self.given_up = why_hopeless(self._sampler.readings, self._profile, began=self._began)
-            if self.given_up:
-                self._sampler.stop_generator()
+        self.given_up = self.given_up or why_hopeless(self._sampler.readings, self._profile, began=self._began)
+        if self.given_up:
+            self._sampler.stop_generator()
 
 
 def progress_line(name: str, window: Window, seconds: float, of_seconds: int) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from perf.load.exposition import Exposition
+from perf.exposition import Exposition
 
 EDGES = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500, 700, 1000, 2000, 5000, 10000, 60000)
 """Upper edges, in milliseconds, of the histogram that the scripts keep; perf/k6/measures.js has the same."""
@@ -18,11 +18,14 @@ NEEDED = (
     "db_pool_waiting",
 )
 """What the server must expose, from the first answer on, for its samples to count."""
+OPENED = "db_connections_total"
+ASKED_FOR = frozenset({*NEEDED, OPENED, "rate_limit_hits_total", "orderdesk_api_calls_total"})
+"""What windows and scenarios are told from."""
 
 
 @dataclass(frozen=True)
 class ProcessReading:
-    """What a process has used and holds: CPU seconds so far, bytes, descriptors, established connections."""
+    """What a process has used and holds: CPU seconds so far, bytes, descriptors, connections that it accepted."""
 
     cpu_seconds: float
     resident_bytes: int = 0
@@ -37,6 +40,8 @@ class Reading:
     at: float
     generator: Mapping[str, float] = field(default_factory=dict)
     """k6's metrics: counters as they stand; `failed_rate` the part of requests so far that failed."""
+    generator_known: bool = True
+    """Whether k6 told them now, or a moment before."""
     generator_process: ProcessReading | None = None
     server: Exposition | None = None
     server_process: ProcessReading | None = None

@@ -21,7 +21,7 @@ PASSED, FAILED, INCONCLUSIVE = CheckStatus.PASSED, CheckStatus.FAILED, CheckStat
 ORDER = Call(tool="orders_get", arguments={"order_id": "10000007"})
 PROFILE = CompareProfile(connections=4, settings={"CACHE_TTL_ORDERS_SECONDS": "3600"}, calls=[ORDER])
 # Fewer blocks than ops.toml may have: enough for what is planted here, too few for a verdict on small losses.
-SMALL = CompareTable(warm_up_seconds=0.25, seconds=0.5).model_copy(update={"blocks": 2})
+SMALL = CompareTable(warm_up_seconds=0.25, seconds=0.5).model_copy(update={"blocks": 3})
 REGISTRY = "server/tools/registry.py"
 CALL = "        bound = self._tools.get(name)\n        if bound is None:\n            self._unknown.inc()\n"
 
@@ -84,7 +84,7 @@ def checks(run: Run) -> dict[str, Check]:
 
 
 def test_a_call_that_costs_the_server_far_more_fails(repository: Repository) -> None:
-    # Many times as much, for two blocks to show it: docs/PERFORMANCE.md says what blocks enough find of less.
+    # Many times as much, for three blocks to show it: docs/PERFORMANCE.md says what blocks enough find of less.
     repository.spoil(REGISTRY, CALL, "        sum(range(300_000))\n" + CALL)
 
     found = checks(repository.compare("HEAD~1", "HEAD"))

@@ -94,7 +94,6 @@ def test_a_load_that_is_answered_passes_and_keeps_no_token(
 def test_an_impossible_limit_fails(load: Load, tmp_path: Path) -> None:
     assert load(p95_milliseconds="{ cached_read = 0 }") == 1
     assert record(tmp_path)["duration.p95.kind=cached_read"]["status"] == "failed"
-    assert record(tmp_path)["thresholds"]["status"] == "failed"
 
 
 def test_too_few_answers_are_inconclusive(load: Load, tmp_path: Path) -> None:
@@ -102,9 +101,9 @@ def test_too_few_answers_are_inconclusive(load: Load, tmp_path: Path) -> None:
     assert record(tmp_path)["traffic"]["status"] == "inconclusive"
 
 
-def test_a_limit_on_what_never_happened_is_inconclusive(load: Load, tmp_path: Path) -> None:
-    assert load(mix="{ cached_read = 1 }", p95_milliseconds="{ update = 5000 }") == 3
-    assert record(tmp_path)["duration.p95.kind=update"]["status"] == "inconclusive"
+def test_a_limit_on_what_hardly_ever_happened_is_inconclusive(load: Load, tmp_path: Path) -> None:
+    assert load(mix="{ cached_read = 1 }", p95_milliseconds="{ uncached_read = 5000 }") == 3
+    assert record(tmp_path)["duration.p95.kind=uncached_read"]["status"] == "inconclusive"
 
 
 def test_a_script_whose_every_iteration_throws_is_inconclusive(load: Load, tmp_path: Path) -> None:
@@ -139,19 +138,21 @@ def test_a_server_that_went_down_before_the_load_is_inconclusive(local_target: L
     assert "no orders or no products" in run.checks[0].reason
 
 
+def signal_amid_load(target: LocalTarget, number: signal.Signals) -> None:
+    """Send the server a signal once 200 requests were answered."""
+    log = target.server.stderr
+    deadline = time.monotonic() + 20
+    while log.read_bytes().count(b'"http.request"') < 200 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(target.server.pid, number)
+
+
 def test_a_server_that_dies_under_load_fails(start_target: StartTarget, tmp_path: Path) -> None:
     target = start_target(settings={"RATE_LIMIT_RPM": "1000000"})
     run = Run(tmp_path / "run", SilentProgress())
     profile = Profile(users=4, seconds=4, think_milliseconds=5, minimum_answers=50)
 
-    def kill_amid_load() -> None:
-        log = target.server.stderr
-        deadline = time.monotonic() + 20
-        while log.read_bytes().count(b'"http.request"') < 200 and time.monotonic() < deadline:
-            time.sleep(0.02)
-        os.kill(target.server.pid, signal.SIGKILL)
-
-    thread = threading.Thread(target=kill_amid_load)
+    thread = threading.Thread(target=signal_amid_load, args=(target, signal.SIGKILL))
     thread.start()
     measure_load(run, target, profile, environ=os.environ, tool=Tool(find_k6()))
     thread.join()
@@ -164,14 +165,7 @@ def test_a_load_that_nobody_answers_any_more_ends_early_and_fails(start_target: 
     run = Run(tmp_path / "run", SilentProgress())
     profile = Profile(users=4, seconds=120, think_milliseconds=5, minimum_answers=50)
 
-    def freeze_amid_load() -> None:
-        log = target.server.stderr
-        deadline = time.monotonic() + 20
-        while log.read_bytes().count(b'"http.request"') < 200 and time.monotonic() < deadline:
-            time.sleep(0.02)
-        os.kill(target.server.pid, signal.SIGSTOP)
-
-    thread = threading.Thread(target=freeze_amid_load)
+    thread = threading.Thread(target=signal_amid_load, args=(target, signal.SIGSTOP))
     began = time.monotonic()
     thread.start()
     try:
@@ -199,7 +193,7 @@ def test_metrics_that_cannot_be_read_are_inconclusive(local_target: LocalTarget,
 
 def test_server_and_generator_are_seen_on_one_axis_of_time(local_target: LocalTarget, tmp_path: Path) -> None:
     run = Run(tmp_path, SilentProgress())
-    profile = Profile(users=2, seconds=4, think_milliseconds=20, minimum_answers=50)
+    profile = Profile(users=2, seconds=6, think_milliseconds=20, minimum_answers=50)
     measure_load(run, local_target, profile, environ=os.environ, tool=Tool(find_k6()))
 
     names = {each.name for each in run.series}

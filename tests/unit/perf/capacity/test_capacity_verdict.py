@@ -37,6 +37,16 @@ def test_too_little_of_it_fails(tmp_path: Path) -> None:
     assert judged(Capacity(HELD, BROKE, HELD), tmp_path, least=401)["capacity"].status is CheckStatus.FAILED
 
 
+@pytest.mark.parametrize("beyond", [UNKNOWN, None])
+def test_what_held_while_more_is_not_known_is_enough_or_inconclusive(tmp_path: Path, beyond: Step | None) -> None:
+    enough = judged(Capacity(HELD, beyond, HELD), tmp_path, least=400)
+    unknown = judged(Capacity(HELD, beyond, HELD), tmp_path, least=401)
+
+    assert enough["capacity"].status is CheckStatus.PASSED
+    assert unknown["enough"].status is CheckStatus.INCONCLUSIVE
+    assert "capacity" not in unknown
+
+
 def test_a_lightest_step_that_broke_fails(tmp_path: Path) -> None:
     checks = judged(Capacity(None, BROKE, None), tmp_path)
     assert checks["found"].status is CheckStatus.FAILED

@@ -8,7 +8,7 @@ import pytest
 from harness.collector import Run
 from harness.progress import SilentProgress
 from harness.verdict import CheckStatus
-from perf.load.exposition import read_exposition
+from perf.exposition import read_exposition
 from perf.load.judge import Doubt
 from perf.load.k6 import Summary
 from perf.load.model import Profile
@@ -93,6 +93,7 @@ LIMITS = Profile(
     arrivals_per_second=100,
     server={"RATE_LIMIT_RPM": "60"},
     minimum_answers=1,
+    refused_rate=0.9,
 )
 """A noisy tenant for 20 s: 120 tokens at once, and 1 a second."""
 GOOD = {"noisy_granted": 140, "noisy_refused": 1860, "wait_kept": 3}
@@ -119,6 +120,7 @@ def test_a_limit_that_holds_and_hurts_nobody_passes(tmp_path: Path) -> None:
         ({"noisy_granted": 148}, "limit_holds", CheckStatus.FAILED),
         ({"noisy_granted": 132}, "limit_holds", CheckStatus.FAILED),
         ({"noisy_refused": 0}, "limit_holds", CheckStatus.INCONCLUSIVE),
+        ({"noisy_refused": 1000}, "noisy_refused", CheckStatus.FAILED),
         ({"quiet_refused": 1}, "quiet_is_served", CheckStatus.FAILED),
         ({"wait_broken": 1}, "wait_is_true", CheckStatus.FAILED),
         ({"wait_kept": 0}, "wait_is_true", CheckStatus.INCONCLUSIVE),
@@ -128,6 +130,14 @@ def test_each_promise_of_a_limit_can_be_broken(
     tmp_path: Path, counts: dict[str, int], check: str, status: CheckStatus
 ) -> None:
     assert limits(tmp_path, counts)[check] is status
+
+
+def test_without_a_quiet_tenant_alone_nothing_is_said_of_it_beside_another(tmp_path: Path) -> None:
+    run = Run(tmp_path, SilentProgress())
+    metrics = {name: {"values": {"count": count}} for name, count in GOOD.items()}
+    judge_limits(run, Summary(metrics, (), crossed=False), LIMITS, Doubt())
+
+    assert {check.id: check.status for check in run.checks}["quiet.p95.beside=noise"] is CheckStatus.INCONCLUSIVE
 
 
 def test_a_quiet_tenant_may_be_slowed_down_to_twice_or_by_five_milliseconds(tmp_path: Path) -> None:
@@ -156,6 +166,18 @@ def test_a_pool_that_is_exhausted_and_given_back_passes(tmp_path: Path) -> None:
 
 def test_a_pool_that_nobody_waited_for_shows_nothing(tmp_path: Path) -> None:
     assert pool(tmp_path, waiting=0.0)["waiting_is_visible"] is CheckStatus.INCONCLUSIVE
+
+
+def test_a_pool_that_the_server_says_nothing_of_is_inconclusive(tmp_path: Path) -> None:
+    run = Run(tmp_path, SilentProgress())
+    judge_pool(run, [], [Reading(at=1.0, server=read_exposition("up 1\n"))])
+
+    assert {check.status for check in run.checks} == {CheckStatus.INCONCLUSIVE}
+    assert "db_pool_size" in run.checks[-1].reason
+
+
+def test_somebody_who_waits_after_the_load_fails(tmp_path: Path) -> None:
+    assert pool(tmp_path, waiting=3.0, waits=1)["pool_is_given_back"] is CheckStatus.FAILED
 
 
 def test_a_connection_that_nobody_gives_back_fails(tmp_path: Path) -> None:

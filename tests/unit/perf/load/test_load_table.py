@@ -7,8 +7,9 @@ import pytest
 
 from harness.config import ConfigurationError, load
 from harness.errors import UsageError
+from harness.record import COMMAND
 from harness.repository import REPOSITORY
-from perf.load.job import Options, choose_profile, spell
+from perf.load.job import Options, choose_profile, spell_load
 from perf.load.model import LoadTable, Profile
 
 NIGHTLY = """
@@ -39,7 +40,7 @@ def test_an_unknown_profile_is_told_with_the_nearest_name(tmp_path: Path) -> Non
 
 
 def test_without_a_table_no_profile_is_known(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="known: none"):
+    with pytest.raises(ConfigurationError, match="there is none"):
         read(tmp_path, "").find("nightly")
 
 
@@ -110,6 +111,23 @@ def test_a_profile_that_the_target_cannot_have_is_refused(options: Options, comp
         choose_profile(options, table)
 
 
+@pytest.mark.parametrize(
+    ("table", "complaint"),
+    [
+        ("p95_milliseconds = { update = 5 }", "update is not in the mix"),
+        ('scenario = "limits"\nserver = { RATE_LIMIT_RPM = "many" }\narrivals_per_second = 9', "a number"),
+        ('scenario = "cache"\nserver = { CACHE_TTL_ORDERS_SECONDS = "long" }', "a number"),
+        (
+            "fault = { from_seconds = 2, until_seconds = 9, settle_seconds = 6, rules = [{ kind = 'server_error' }] }",
+            "leave time after it has settled",
+        ),
+    ],
+)
+def test_a_profile_that_could_come_to_no_verdict_is_refused(tmp_path: Path, table: str, complaint: str) -> None:
+    with pytest.raises(ConfigurationError, match=complaint):
+        read(tmp_path, NIGHTLY + table)
+
+
 def test_without_faults_a_profile_has_none() -> None:
     table = load(REPOSITORY / "ops.toml", {"load": LoadTable}).table("load", LoadTable)
 
@@ -118,11 +136,9 @@ def test_without_faults_a_profile_has_none() -> None:
 
 
 def test_a_load_is_sent_again_with_the_same_words() -> None:
-    assert spell(Options("cache", faults=True), ["leaks"]) == [
-        *("load", "--profile", "cache"),
-        *("--allow-inconclusive", "leaks"),
-        "--faults",
-    ]
+    assert spell_load("load", Options("cache", faults=True), ["leaks"]) == {
+        COMMAND: ["load", "--profile", "cache", "--allow-inconclusive", "leaks", "--faults"]
+    }
 
 
 def test_a_profile_must_say_how_many_answers_it_needs(tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
+from perf.exposition import read_exposition
 from perf.load.evidence import thin
-from perf.load.exposition import read_exposition
 from perf.load.k6 import SCRIPTS
 from perf.load.sampling import place_of, read_generator
 from perf.load.watching import progress_line
