@@ -13,7 +13,8 @@ from harness.errors import UsageError
 from perf.bench.job import run_bench
 
 OPS = "[bench]\nblocks = {blocks}\nseconds = 0.1\nminimum_rounds = 20\nslower_percent = 10\nvisible_percent = 1000\n"
-WORK = "def work():\n    return sum(number * number for number in range({steps}))\n"
+WORK = "import time\n\n\ndef work():\n    time.sleep({milliseconds} / 1000)\n    return {milliseconds}\n"
+"""Takes a known time: what is tested is the judging, and a neighbour on the processor must not decide it."""
 BENCHMARK = "from server import work\n\n\ndef test_{name}(benchmark):\n    assert benchmark(work) > {least}\n"
 FILE = "tests/benchmarks/test_work_benchmark.py"
 FILES = {
@@ -21,7 +22,7 @@ FILES = {
     "waivers.toml": "",
     "pyproject.toml": '[tool.pytest.ini_options]\npythonpath = ["."]\naddopts = ["--import-mode=importlib"]\n',
     "requirements/development.txt": "# as everywhere in this test\n",
-    "server/__init__.py": WORK.format(steps=3_000),
+    "server/__init__.py": WORK.format(milliseconds=1),
     FILE: BENCHMARK.format(name="work", least=0),
 }
 GARBAGE = """
@@ -88,7 +89,7 @@ CHECK = "test_work_benchmark.py::test_work"
 
 
 def test_a_server_that_takes_far_longer_fails_and_the_checkout_is_left_alone(repository: Repository) -> None:
-    repository.commit({"server/__init__.py": WORK.format(steps=9_000)})
+    repository.commit({"server/__init__.py": WORK.format(milliseconds=3)})
     before = repository.git("status", "--branch", "--porcelain"), repository.git("rev-parse", "HEAD")
 
     assert repository.compare(blocks=6) == 1
