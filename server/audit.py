@@ -137,7 +137,8 @@ class Audit:
                     return len(self._rows)
                 await asyncio.sleep(min(left, FLUSH_SECONDS))
             else:
-                return 0
+                if not self._rows:
+                    return 0
 
     def record(self, row: AuditRow) -> None:
         """Queue a row."""
@@ -149,10 +150,16 @@ class Audit:
             self._wake.set()
 
     async def flush(self) -> None:
-        """Return when every row queued before the call is committed. Raises what the database raised."""
+        """Return when every row queued before the call is committed. Raises what the database raised.
+
+        Rows that come meanwhile are left to the next flush: under load there are always some, and to write them too
+        would be a transaction for every few of them, without end.
+        """
         async with self._flushing:
-            while self._rows:
-                batch = [self._rows.popleft() for _ in range(min(BATCH_ROWS, len(self._rows)))]
+            waiting = len(self._rows)
+            while waiting:
+                batch = [self._rows.popleft() for _ in range(min(BATCH_ROWS, waiting))]
+                waiting -= len(batch)
                 try:
                     async with self._database.write() as connection:
                         await connection.execute(INSERT, {"rows": orjson.dumps(batch).decode()})

@@ -2,11 +2,12 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import closing
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 import server.audit
 from server.audit import BATCH_ROWS, COLUMNS, Audit, AuditRow
@@ -65,6 +66,40 @@ async def test_a_batch_is_one_statement(audit: Audit, metrics: Metrics, database
     await audit.flush()
     assert sample(metrics, "db_query_duration_seconds_count", operation="insert") == 2
     assert len(stored(database_file)) == BATCH_ROWS + 1
+
+
+async def test_a_flush_ends_while_rows_keep_coming(audit: Audit, metrics: Metrics, database_file: Path) -> None:
+    async def load() -> None:
+        for number in range(1, 1_000_000):
+            audit.record(row(number))
+            await asyncio.sleep(0)
+
+    audit.record(row(0))
+    loading = asyncio.create_task(load())
+    async with asyncio.timeout(10):
+        await audit.flush()
+    loading.cancel()
+    assert stored(database_file) == [row(0)]
+    assert sample(metrics, "db_query_duration_seconds_count", operation="insert") == 1
+
+
+async def test_a_stop_writes_what_comes_during_its_last_flush(
+    audit: Audit, database: Database, database_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, late = database.write, [row(1)]
+
+    @asynccontextmanager
+    async def slow() -> AsyncIterator[AsyncConnection]:
+        async with write() as connection:
+            yield connection
+        for each in late:
+            audit.record(each)
+        late.clear()
+
+    monkeypatch.setattr(database, "write", slow)
+    audit.record(row(0))
+    assert await audit.stop(0) == 0
+    assert stored(database_file) == [row(0), row(1)]
 
 
 async def test_rows_reach_the_disk_without_being_asked_for(audit: Audit, database_file: Path) -> None:
