@@ -7,7 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from server.clock import Monotonic
 from server.telemetry.metrics import Metrics
@@ -17,8 +17,7 @@ ENTRY_OVERHEAD_BYTES: Final = 400
 RESOURCE_TYPES: Final = ("orders", "order_lists", "products", "product_lists", "store")
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(NamedTuple):
     """What an entry answers. Tenants may share `upstream` (OrderDesk's account), never an entry."""
 
     upstream: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable
 from typing import Final
@@ -32,6 +33,7 @@ class HostGuard:
         return parts.scheme in {"http", "https"} and _name_of(parts.netloc) in self._hosts
 
 
+@functools.lru_cache(maxsize=256)
 def _name_of(authority: str) -> str | None:
     """The host of `host` or `host:port`; None for anything else, such as credentials before it."""
     parts = AUTHORITY.match(authority)

@@ -7,11 +7,11 @@ import contextlib
 import os
 import re
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from typing import Any, Final
 
 import orjson
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Histogram
 
 from server.edge.guards import HostGuard
 from server.json_text import too_deep
@@ -19,7 +19,7 @@ from server.protocol.exchange import Notes
 from server.protocol.http import Reply, Request
 from server.protocol.transport import Transport
 from server.telemetry.logging import AccessLog, Logger
-from server.telemetry.metrics import Metrics
+from server.telemetry.metrics import Level, Metrics
 from server.telemetry.request import CURRENT_REQUEST
 
 Scope = MutableMapping[str, Any]
@@ -72,11 +72,11 @@ class RefusedError(Exception):
 class _Route:
     """Metric children of one endpoint and method, bound once."""
 
-    def __init__(self, metrics: Metrics, method: str, endpoint: str) -> None:
+    def __init__(self, metrics: Metrics, method: str, endpoint: str, in_progress: Level) -> None:
         self.endpoint = endpoint
         self.method = method
         self.duration: Histogram = metrics.http_request_duration.labels(method, endpoint)
-        self.in_progress: Gauge = metrics.http_requests_in_progress.labels(method)
+        self.in_progress = in_progress
         self._requests = metrics.http_requests
         self._by_status: dict[int, Counter] = {}
 
@@ -118,6 +118,7 @@ class Edge:
         self._logger = logger
         self._access_log = access_log
         self._routes: dict[tuple[str, str], _Route] = {}
+        self._in_progress: dict[str, Level] = {}
         self.draining = False
         self.stop_by = 0.0
         self.cut_off = 0
@@ -141,7 +142,7 @@ class Edge:
         answer = _Answer(send, request_id, lambda: self.draining)
         notes = Notes()
         admitted = False
-        route.in_progress.inc()
+        route.in_progress.value += 1
         try:
             body = await self._admit(headers, repeated, receive, whole=WHOLE in scope)
             admitted = True
@@ -168,7 +169,7 @@ class Edge:
                 )
         finally:
             elapsed = time.perf_counter() - started
-            route.in_progress.dec()
+            route.in_progress.value -= 1
             route.duration.observe(elapsed)
             route.count(answer.status)
             if notes.protocol_error:
@@ -194,8 +195,15 @@ class Edge:
         endpoint = scope["path"] if scope["path"] in self._endpoints else UNMATCHED
         route = self._routes.get((method, endpoint))
         if route is None:
-            route = self._routes[method, endpoint] = _Route(self._metrics, method, endpoint)
+            route = self._routes[method, endpoint] = _Route(self._metrics, method, endpoint, self._level(method))
         return route
+
+    def _level(self, method: str) -> Level:
+        """The requests of a method that are being answered, whatever their endpoints."""
+        level = self._in_progress.get(method)
+        if level is None:
+            level = self._in_progress[method] = Level(self._metrics.http_requests_in_progress.labels(method))
+        return level
 
     async def _admit(
         self, headers: dict[bytes, bytes], repeated: bytes | None, receive: Receive, *, whole: bool
@@ -317,13 +325,24 @@ def _read_headers(raw: list[tuple[bytes, bytes]]) -> tuple[dict[bytes, bytes], b
     return headers, repeated
 
 
+def _random_ids() -> Iterator[str]:
+    """Random ids without end, for which the kernel is asked once in five hundred."""
+    while True:
+        drawn = os.urandom(8 * 512)
+        for start in range(0, len(drawn), 8):
+            yield drawn[start : start + 8].hex()
+
+
+_NEW_IDS: Final = _random_ids()
+
+
 def _request_id(given: bytes | None) -> str:
     """The client's request id where it looks like one, else a new one."""
     if given is not None:
         text = given.decode("latin-1")
         if REQUEST_ID.match(text):
             return text
-    return os.urandom(8).hex()
+    return next(_NEW_IDS)
 
 
 def _text(value: bytes | None) -> str | None:

@@ -25,15 +25,14 @@ class HeadTooLargeError(Exception):
 
 
 class LimitedProtocol(HttpToolsProtocol):
-    """Refuses a head larger than HEAD_BYTES: as it is parsed, and any line that does not end, as it arrives.
+    """Refuses a head larger than HEAD_BYTES: when it is whole, and one that does not end, as it arrives.
 
     And one that is not whole HEAD_SECONDS after its first byte, or after the connection was opened.
 
     Nothing here is a request yet, so there is no id that the log could be searched for.
     """
 
-    _parsed_bytes = 0
-    _unparsed_bytes = 0
+    _unfinished_bytes = 0
     _progressed = False
     _in_head = False
     _between_requests = True
@@ -53,7 +52,7 @@ class LimitedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what arrived; count it where it was nothing but the middle of a line; nothing after a refusal."""
+        """Parse what arrived; count it where it was nothing but the middle of something; nothing after a refusal."""
         if self._refused:
             self._discarded_bytes += len(data)
             if self._discarded_bytes > DISCARD_BYTES:
@@ -61,27 +60,20 @@ class LimitedProtocol(HttpToolsProtocol):
             return
         self._progressed = False
         super().data_received(data)
-        self._unparsed_bytes = 0 if self._progressed else self._unparsed_bytes + len(data)
-        if self._unparsed_bytes > HEAD_BYTES and not self._refused:
+        if not self._progressed:
+            self._unfinished_bytes += len(data)
+        else:
+            self._unfinished_bytes = self._head_bytes() if self._in_head else 0
+        if self._unfinished_bytes > HEAD_BYTES and not self._refused:
             self._refuse_head()
         elif self._head_timer is None and (self._in_head or (self._between_requests and not self._progressed)):
             self._await_head()
 
     def on_message_begin(self) -> None:
         """A head begins."""
-        self._in_head, self._parsed_bytes, self._progressed = True, FRAME_BYTES, True
+        self._in_head = self._progressed = True
         self._between_requests = False
         super().on_message_begin()
-
-    def on_url(self, url: bytes) -> None:
-        """A part of the target. Raises HeadTooLargeError."""
-        self._count(len(url))
-        super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """A header, or one that trails a body in chunks: they are kept together. Raises HeadTooLargeError."""
-        self._count(len(name) + len(value) + HEADER_FRAME_BYTES)
-        super().on_header(name, value)
 
     def on_chunk_header(self) -> None:
         """A part of a body begins."""
@@ -100,8 +92,11 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is whole. Raises HeadTooLargeError."""
-        self._count(len(self.parser.get_method()))
-        self._in_head = False  # not before: a head too large by its method alone is still a head
+        self._progressed = True
+        if self._head_bytes() > HEAD_BYTES:
+            self._too_large = True
+            raise HeadTooLargeError
+        self._in_head = False
         self._stop_waiting()
         super().on_headers_complete()
 
@@ -125,18 +120,18 @@ class LimitedProtocol(HttpToolsProtocol):
             return
         if self.cycle is not None and not self.cycle.response_complete:
             self._await_head()  # an earlier request is still being answered
-        elif self._in_head or self._unparsed_bytes:
+        elif self._in_head or self._unfinished_bytes:
             message = f"The request head was not whole after {HEAD_SECONDS:g} seconds"
             self._refuse(b"408 Request Timeout", "HEAD_TOO_SLOW", message)
         else:
             self.transport.close()
 
-    def _count(self, size: int) -> None:
-        self._progressed = True
-        self._parsed_bytes += size
-        if self._parsed_bytes > HEAD_BYTES:
-            self._too_large = True
-            raise HeadTooLargeError
+    def _head_bytes(self) -> int:
+        """What is parsed of the head. Added up once and not header by header, which every request would pay for."""
+        size = FRAME_BYTES + len(self.parser.get_method()) + len(self.url) + HEADER_FRAME_BYTES * len(self.headers)
+        for name, value in self.headers:
+            size += len(name) + len(value)
+        return size
 
     def _refuse_head(self) -> None:
         message = f"The request head is larger than {HEAD_BYTES} bytes"

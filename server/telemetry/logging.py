@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import re
@@ -147,22 +148,30 @@ def configure(
 
 
 class AccessLog:
-    """The line per request, in the pipeline's own format but written at once: the pipeline costs a tenth of a call.
+    """The line per request, in the pipeline's own format but past it: the pipeline costs a tenth of a call.
 
-    Whoever calls it passes nothing but our own words, and ids.
+    What is answered in one turn of the event loop goes to the stream together, at its end. Whoever calls it passes
+    nothing but our own words, and ids.
     """
 
     def __init__(self, level: str, stream: BinaryIO | None = None) -> None:
         self._stream = stream or sys.stderr.buffer
         self._enabled = logging.getLevelNamesMapping()[level.upper()] <= logging.INFO
+        self._flushing = False
 
     def write(self, fields: LogFields) -> None:
-        """Write `fields` as one JSON line at level info."""
+        """Write `fields` as one JSON line at level info; called within the event loop."""
         if self._enabled:
             fields["level"] = "info"
-            fields["timestamp"] = datetime.now(UTC).isoformat()
+            fields["timestamp"] = datetime.now(UTC)
             self._stream.write(orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE))
-            self._stream.flush()
+            if not self._flushing:
+                self._flushing = True
+                asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        self._stream.flush()
 
 
 Logger = structlog.typing.FilteringBoundLogger

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import secrets
 import time
@@ -26,6 +27,7 @@ ACTIVE_SECONDS = 300
 FIT_SECONDS = 10.0
 # An unknown id costs the same comparison as a wrong secret.
 ABSENT: tuple[Proof, ...] = ((bytes(32), bytes(32)),)
+UNPROVEN = bytes(32)
 
 
 class TenantExistsError(Exception):
@@ -41,12 +43,15 @@ class Caller:
     key_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _KeyRecord:
+    """What the database says of a key; `proven` is the mark of the secret that has been verified against it."""
+
     caller: Caller
     proofs: tuple[Proof, ...]
     expires_at: int | None
     revoked_at: int | None
+    proven: bytes = UNPROVEN
 
 
 class Tenants:
@@ -62,6 +67,7 @@ class Tenants:
         wrong_keys: WrongKeys | None = None,
     ) -> None:
         self._wrong_keys = wrong_keys
+        self._marking = secrets.token_bytes(32)
         self._database = database
         self._brakes = brakes
         self._vault = vault
@@ -117,10 +123,7 @@ class Tenants:
             self._fail("malformed", None, address)
             return None
         record = await self._records.get(key.id)
-        matches = False
-        for salt, expected in record.proofs if record else ABSENT:
-            matches |= hmac.compare_digest(hash_secret(salt, key.secret), expected)
-        if record is None or not matches:
+        if not self._verify(record, key.secret) or record is None:
             self._fail("unknown" if record is None else "wrong", key.id, address)
             return None
         if record.revoked_at is not None or (record.expires_at is not None and record.expires_at <= now_milliseconds()):
@@ -130,6 +133,22 @@ class Tenants:
         self._succeeded.inc()
         self._last_seen[record.caller.tenant_id] = self._clock()
         return record.caller
+
+    def _verify(self, record: _KeyRecord | None, secret: str) -> bool:
+        """Whether the secret is the key's. Nothing is found sooner for an unknown key than for a wrong secret.
+
+        A secret that was verified is known again by its mark, a hash under a key of this process's alone, for as long
+        as the record is held: half a second. The stored hash costs ten times as much.
+        """
+        mark = hashlib.blake2b(secret.encode(), key=self._marking, digest_size=len(UNPROVEN)).digest()
+        if hmac.compare_digest(mark, record.proven if record else UNPROVEN):
+            return True
+        matches = False
+        for salt, expected in record.proofs if record else ABSENT:
+            matches |= hmac.compare_digest(hash_secret(salt, secret), expected)
+        if matches and record is not None:
+            record.proven = mark
+        return matches
 
     async def count(self) -> int:
         """How many tenants exist."""

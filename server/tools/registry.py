@@ -6,18 +6,17 @@ import difflib
 import re
 import time
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Histogram
 
 from server.audit import Audit
 from server.clock import Monotonic, now_milliseconds
 from server.errors import InternalError, RateLimitError, ToolError, UpstreamUnavailableError
 from server.limits import TenantLimiter, retry_after
 from server.telemetry.logging import Logger
-from server.telemetry.metrics import Metrics
+from server.telemetry.metrics import Level, Metrics
 from server.telemetry.tracking.trail import step
 from server.tenancy.tenants import Caller
 from server.tools import inventory, items, order_writes, orders, products, settings, shipments, stores, tenants
@@ -47,8 +46,7 @@ class UnknownToolError(Exception):
     """No tool that is offered has that name; the message says which is nearest, or which toolset is switched off."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """A tool's answer: encoded JSON, and the error's code and wait when it is one."""
 
     encoded: bytes
@@ -67,7 +65,7 @@ class _Bound:
     def __init__(self, tool: Tool[Any], metrics: Metrics) -> None:
         self.tool = tool
         self.duration: Histogram = metrics.tool_duration.labels(tool.name)
-        self.in_progress: Gauge = metrics.tool_calls_in_progress.labels(tool.name)
+        self.in_progress = Level(metrics.tool_calls_in_progress.labels(tool.name))
         self.succeeded: Counter = metrics.tool_calls.labels(tool.name, "success")
         self.failed: Counter = metrics.tool_calls.labels(tool.name, "error")
 
@@ -120,11 +118,11 @@ class Registry:
             return self._refusal(wait, request_id)
         started = self._clock()
         call = Call(self._services, caller, name, request_id, started + self._deadline_seconds)
-        bound.in_progress.inc()
+        bound.in_progress.value += 1
         try:
             reply = await self._run(bound.tool, call, arguments)
         finally:
-            bound.in_progress.dec()
+            bound.in_progress.value -= 1
             elapsed = self._clock() - started
             bound.duration.observe(elapsed)
         (bound.succeeded if reply.error_code is None else bound.failed).inc()
