@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import Final, cast
 
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from server.edge.joined import JoinedTransport
 from server.edge.layer import WHOLE
 
 HEAD_BYTES: Final = 64 * 1024
@@ -44,6 +45,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client is there, and has said nothing yet."""
         super().connection_made(transport)
+        self.transport = cast("asyncio.Transport", JoinedTransport(transport, self.loop))
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -157,20 +157,20 @@ class AccessLog:
     def __init__(self, level: str, stream: BinaryIO | None = None) -> None:
         self._stream = stream or sys.stderr.buffer
         self._enabled = logging.getLevelNamesMapping()[level.upper()] <= logging.INFO
-        self._flushing = False
+        self._lines: list[bytes] = []
 
     def write(self, fields: LogFields) -> None:
         """Write `fields` as one JSON line at level info; called within the event loop."""
         if self._enabled:
             fields["level"] = "info"
             fields["timestamp"] = datetime.now(UTC)
-            self._stream.write(orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE))
-            if not self._flushing:
-                self._flushing = True
+            if not self._lines:
                 asyncio.get_running_loop().call_soon(self._flush)
+            self._lines.append(orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE))
 
     def _flush(self) -> None:
-        self._flushing = False
+        lines, self._lines = self._lines, []
+        self._stream.write(b"".join(lines))
         self._stream.flush()
 
 
