@@ -116,8 +116,8 @@ def build_parts(settings: Settings, logger: Logger, *, obey_brakes: bool = True)
         tenants,
         stores,
         desk,
-        Orders(desk, cache, ttl=settings.cache_ttl_orders_seconds),
-        Products(desk, cache, ttl=settings.cache_ttl_products_seconds),
+        Orders(desk, cache, ttl=settings.cache_ttl_orders_seconds, list_ttl=settings.cache_ttl_lists_seconds),
+        Products(desk, cache, ttl=settings.cache_ttl_products_seconds, list_ttl=settings.cache_ttl_lists_seconds),
         Writer(ledger, brakes, gateway, disk, logger, clock=time.monotonic),
         Profiles(desk.gateway, cache, ttl=settings.cache_ttl_store_seconds),
     )

@@ -30,7 +30,13 @@ SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "Error tracking": ("sentry_dsn", "sentry_traces_sample_rate"),
     "Tools": ("toolsets", "rate_limit_rpm", "destructive_cap_per_hour"),
     "OrderDesk": ("orderdesk_base_url", "http_timeout_seconds", "http_max_retries", "mutation_max_retries"),
-    "Cache": ("cache_max_bytes", "cache_ttl_orders_seconds", "cache_ttl_products_seconds", "cache_ttl_store_seconds"),
+    "Cache": (
+        "cache_max_bytes",
+        "cache_ttl_orders_seconds",
+        "cache_ttl_products_seconds",
+        "cache_ttl_lists_seconds",
+        "cache_ttl_store_seconds",
+    ),
     "Requests": ("max_body_bytes", "max_json_depth"),
     "Time-outs (client > proxy > call; stop > drain > call)": (
         "client_timeout_seconds",

@@ -27,6 +27,7 @@ SETTINGS: Final = {
     "RATE_LIMIT_RPM": "1000000",
     "CACHE_TTL_ORDERS_SECONDS": "3600",
     "CACHE_TTL_PRODUCTS_SECONDS": "3600",
+    "CACHE_TTL_LISTS_SECONDS": "3600",
 }
 STACKS: Final = "stacks.txt"
 FLAME_GRAPH: Final = "flame-graph.svg"

@@ -22,12 +22,13 @@ PARTS: Final = {"order_item": "order_items", "shipment": "order_shipments"}
 
 
 class Orders:
-    """The orders of any store."""
+    """The orders of any store. One may be `ttl` seconds old, a page of them `list_ttl` where that is less."""
 
-    def __init__(self, desk: Desk, cache: Cache, *, ttl: float) -> None:
+    def __init__(self, desk: Desk, cache: Cache, *, ttl: float, list_ttl: float) -> None:
         self._desk = desk
         self._cache = cache
         self._ttl = ttl
+        self._list_ttl = min(ttl, list_ttl)
 
     async def page(self, call: Call, store: Store, limit: int, offset: int, filters: dict[str, str]) -> dict[str, Any]:
         """A page of orders, with its pagination and whether it was cached."""
@@ -91,7 +92,9 @@ class Orders:
             return orjson.dumps(orders) + b"\n" + orjson.dumps(page)
 
         identity = orjson.dumps(parameters, option=orjson.OPT_SORT_KEYS).decode()
-        return await self._cache.get(Key.of(store, "order_lists", identity), self._ttl, fetch, deadline=call.deadline)
+        return await self._cache.get(
+            Key.of(store, "order_lists", identity), self._list_ttl, fetch, deadline=call.deadline
+        )
 
     async def _encoded(self, call: Call, store: Store, order_id: str) -> tuple[bytes, bool]:
         async def fetch() -> bytes:

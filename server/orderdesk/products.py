@@ -25,12 +25,13 @@ SEARCHED_FIELDS: Final = ("name", "code", "manufacturer_sku")
 
 
 class Products:
-    """The products of any store."""
+    """The products of any store. One may be `ttl` seconds old, a page of them `list_ttl` where that is less."""
 
-    def __init__(self, desk: Desk, cache: Cache, *, ttl: float) -> None:
+    def __init__(self, desk: Desk, cache: Cache, *, ttl: float, list_ttl: float) -> None:
         self._desk = desk
         self._cache = cache
         self._ttl = ttl
+        self._list_ttl = min(ttl, list_ttl)
 
     async def page(self, call: Call, store: Store, limit: int, offset: int, search: str | None) -> dict[str, Any]:
         """A page of products, or of those that match `search`, with its pagination and whether it was cached."""
@@ -65,7 +66,7 @@ class Products:
             return orjson.dumps({"products": entries(body, "inventory_items"), "total": body.get("total_records")})
 
         encoded, cached = await self._cache.get(
-            Key.of(store, "product_lists", f"{limit}/{offset}"), self._ttl, fetch, deadline=call.deadline
+            Key.of(store, "product_lists", f"{limit}/{offset}"), self._list_ttl, fetch, deadline=call.deadline
         )
         page: dict[str, Any] = orjson.loads(encoded)
         return page, cached

@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import pytest
@@ -30,8 +30,8 @@ class Shelf:
         return {"inventory_items": items, "total_records": str(self.products)}
 
 
-def products_of(shelf: Any) -> Products:
-    return Products(shelf, Cache(1 << 24, Metrics("0", "test"), FakeClock()), ttl=60)
+def products_of(shelf: Any, *, ttl: float = 60, list_ttl: float = 60, clock: FakeClock | None = None) -> Products:
+    return Products(shelf, Cache(1 << 24, Metrics("0", "test"), clock or FakeClock()), ttl=ttl, list_ttl=list_ttl)
 
 
 class CallUntil:
@@ -67,3 +67,17 @@ async def test_the_end_of_what_was_found_is_the_end() -> None:
     found = await search(Shelf(250), limit=10, offset=20)
     assert [product["id"] for product in found["products"]] == [200, 210, 220, 230, 240]
     assert found["pagination"]["has_more"] is False
+
+
+@pytest.mark.parametrize(
+    ("ttl", "list_ttl", "after", "cached"),
+    [(60, 10, 9, True), (60, 10, 10, False), (5, 10, 4, True), (5, 10, 5, False), (0, 10, 0, False)],
+)
+async def test_a_page_lives_as_long_as_a_page_may_and_no_longer_than_a_product(
+    ttl: float, list_ttl: float, after: float, *, cached: bool
+) -> None:
+    clock, call = FakeClock(), cast("Any", CallUntil())
+    products = products_of(Shelf(3), ttl=ttl, list_ttl=list_ttl, clock=clock)
+    await products.page(call, STORE, 10, 0, None)
+    clock.advance(after)
+    assert (await products.page(call, STORE, 10, 0, None))["cached"] is cached
