@@ -114,6 +114,14 @@ def queries(_: Context, allow_inconclusive: list[str], json: bool = False) -> in
     )
 
 
+@command("profile.cache")
+def cache(_: Context, allow_inconclusive: list[str], json: bool = False) -> int:
+    """Measure what each time to live saves upstream and costs in staleness, and that the cache's memory is bounded."""
+    from perf.caching.job import profile_cache  # noqa: PLC0415 -- see peers
+
+    return profile_cache(repository=REPOSITORY, environ=os.environ, as_json=json, allow_inconclusive=allow_inconclusive)
+
+
 @command(
     "bench",
     base="the revision to compare with; without it the work tree is measured alone",
@@ -130,6 +138,6 @@ def bench(_: Context, allow_inconclusive: list[str], base: str = "", head: str =
 
 loads = Collection("load", capacity, compare)
 loads.add_task(load, default=True)
-profiles = Collection("profile", queries)
+profiles = Collection("profile", queries, cache)
 profiles.add_task(profile, default=True)
 namespace = Collection(bench, peers, loads, profiles)

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from harness.config import Table
+from perf.caching.model import CacheTable
 from perf.profiling.model import SamplingTable, ToolsTable
 
 Count = Annotated[int, Field(ge=1)]
@@ -26,6 +27,7 @@ class QueriesTable(Table):
 class ProfileTable(Table):
     """`[profile]`: a table for each kind of profile."""
 
+    cache: CacheTable = CacheTable()
     queries: QueriesTable = QueriesTable()
     sampling: SamplingTable = SamplingTable()
     tools: ToolsTable = ToolsTable()
