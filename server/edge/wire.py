@@ -34,6 +34,7 @@ class LimitedProtocol(HttpToolsProtocol):
     """
 
     _unfinished_bytes = 0
+    _kept_bytes = 0
     _progressed = False
     _in_head = False
     _between_requests = True
@@ -77,6 +78,13 @@ class LimitedProtocol(HttpToolsProtocol):
         self._between_requests = False
         super().on_message_begin()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A field of the head, or one that trails a body in chunks: uvicorn keeps them. Raises HeadTooLargeError."""
+        if not self._in_head:
+            self._progressed = True
+            self._keep(self._kept_bytes + len(name) + len(value) + HEADER_FRAME_BYTES)
+        super().on_header(name, value)
+
     def on_chunk_header(self) -> None:
         """A part of a body begins."""
         self._progressed = True
@@ -95,9 +103,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head is whole. Raises HeadTooLargeError."""
         self._progressed = True
-        if self._head_bytes() > HEAD_BYTES:
-            self._too_large = True
-            raise HeadTooLargeError
+        self._keep(self._head_bytes())
         self._in_head = False
         self._stop_waiting()
         super().on_headers_complete()
@@ -127,6 +133,12 @@ class LimitedProtocol(HttpToolsProtocol):
             self._refuse(b"408 Request Timeout", "HEAD_TOO_SLOW", message)
         else:
             self.transport.close()
+
+    def _keep(self, size: int) -> None:
+        self._kept_bytes = size
+        if size > HEAD_BYTES:
+            self._too_large = True
+            raise HeadTooLargeError
 
     def _head_bytes(self) -> int:
         """What is parsed of the head. Added up once and not header by header, which every request would pay for."""
