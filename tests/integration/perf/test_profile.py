@@ -28,7 +28,7 @@ SMALL = """
 [profile.sampling]
 users = 4
 seconds = 2
-minimum_samples = 50
+minimum_samples = 20
 [profile.tools]
 calls = 3
 """
