@@ -27,3 +27,10 @@ class Bars:
     steady_runs: int = 3
     """How often the server is loaded steadily, at half of what it answered."""
     steady_seconds: int = 8
+    noise_refused: float = 0.95
+    """Of a noisy tenant's calls."""
+    quiet_times: float = 2.0
+    quiet_milliseconds: float = 5.0
+    """A quiet tenant's p95 beside the noise is at most so many times what it is alone, or so much more."""
+    noise_seconds: int = 12
+    """So long the quiet tenant calls alone, and so long again beside the noisy one."""

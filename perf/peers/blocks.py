@@ -1,5 +1,6 @@
 """Blocks of load on every arm by turns: in each a fresh generator warms up, then another one measures."""
 
+import contextlib
 import json
 import sys
 import tempfile
@@ -102,7 +103,7 @@ def our_trivial_block(stage: Stage) -> Outcome:
 def generate(arm: Arm, stage: Stage, seconds: float) -> Outcome:
     """Run the generator, as a process of its own. Raises UnexpectedAnswerError, and ProcessError when it fails."""
     plan = plan_for(arm, stage, seconds, stage.connections)
-    return Outcome(**json.loads(run_generator("perf.peers.generator", plan, arm, stage)))
+    return Outcome(**json.loads(run_generator("perf.peers.generator", (plan,), arm, stage)))
 
 
 def plan_for(arm: Arm, stage: Stage, seconds: float, connections: int) -> Plan:
@@ -120,16 +121,20 @@ def plan_for(arm: Arm, stage: Stage, seconds: float, connections: int) -> Plan:
     )
 
 
-def run_generator(module: str, plan: Plan, arm: Arm, stage: Stage, *arguments: str) -> str:
+def run_generator(module: str, plans: Sequence[Plan], arm: Arm, stage: Stage, *arguments: str) -> str:
     """Return what a generator printed. Raises UnexpectedAnswerError, and ProcessError when it fails."""
-    # A file, readable by its owner alone: the plan holds a key.
-    with tempfile.NamedTemporaryFile(prefix="quartermaster-plan-", suffix=".json") as file:
-        file.write(plan.dump())
-        file.flush()
-        words = (sys.executable, "-m", module, file.name, *arguments)
+    with contextlib.ExitStack() as stack:
+        names = []
+        for plan in plans:
+            # A file, readable by its owner alone: the plan holds a key.
+            file = stack.enter_context(tempfile.NamedTemporaryFile(prefix="quartermaster-plan-", suffix=".json"))
+            file.write(plan.dump())
+            file.flush()
+            names.append(file.name)
+        words = (sys.executable, "-m", module, *names, *arguments)
         command = Command("generator", words, child_environment({}, stage.environ), REPOSITORY)
         try:
-            return run(command, logs=stage.logs, seconds=plan.seconds + 60)
+            return run(command, logs=stage.logs, seconds=sum(plan.seconds for plan in plans) + 60)
         except ProcessError as error:
             if error.exit_code == FAILED:
                 raise UnexpectedAnswerError(f"{arm.row.server}: {error.last_lines[-1]}") from error

@@ -21,6 +21,7 @@ from perf.peers.bars import Bars
 from perf.peers.blocks import Round, Stage, alternate
 from perf.peers.counts import audit_rows
 from perf.peers.judge import compare_counts, judge_rounds, median_rate
+from perf.peers.noise import measure_noise
 from perf.peers.plan import Call
 from perf.peers.session import UnexpectedAnswerError
 from perf.peers.steady import measure_steady
@@ -63,7 +64,9 @@ def measure_peers(
         memory = psutil.Process(target.server.pid).memory_info().rss / MEGABYTE
         run.measure("server.memory_after_load", memory, "MB", limit=bars.memory_megabytes, direction=Direction.LOWER)
         undisturbed = judge_rounds(run, rounds, bars)
-        measure_steady(run, stage, median_rate(rounds, OURS), bars, judged=undisturbed)
+        capacity = median_rate(rounds, OURS)
+        measure_steady(run, stage, capacity, bars, judged=undisturbed)
+        measure_noise(run, stage, capacity, bars, processor=ours_on, environ=environ, python=python, judged=undisturbed)
         _measure_starts(run, target, python, bars)
         with run.check("stop", "SIGTERM stops the server with exit code 0") as check:
             code = target.server.stop()

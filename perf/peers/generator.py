@@ -51,12 +51,17 @@ class Lane:
         # A small request into an empty buffer is never sent in part.
         self.connection.send(before + identity + after)
 
-    def receive(self) -> bool:
-        """Take what has arrived; returns whether the answer is complete. Raises UnexpectedAnswerError, WireError."""
+    def take(self) -> bytes:
+        """What has arrived of the answer so far. Raises WireError."""
         arrived = self.connection.recv(CHUNK)
         if not arrived:
             raise WireError("the server closed a connection under load")
-        received = self._received = self._received + arrived
+        self._received += arrived
+        return self._received
+
+    def receive(self) -> bool:
+        """Take what has arrived; returns whether the answer is complete. Raises UnexpectedAnswerError, WireError."""
+        received = self.take()
         end = received.find(HEAD_END) + len(HEAD_END)
         if end < len(HEAD_END):
             return False

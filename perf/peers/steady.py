@@ -62,4 +62,4 @@ def measure_steady(run: Run, stage: Stage, rate: float, bars: Bars, *, judged: b
 def load_steadily(arm: Arm, rate: int, seconds: float, stage: Stage) -> Steady:
     """Load an arm at so many calls a second. Raises UnexpectedAnswerError, and ProcessError when it fails."""
     plan = plan_for(arm, stage, seconds, CONNECTIONS)
-    return Steady(**json.loads(run_generator("perf.peers.open_loop", plan, arm, stage, str(rate))))
+    return Steady(**json.loads(run_generator("perf.peers.open_loop", (plan,), arm, stage, str(rate))))

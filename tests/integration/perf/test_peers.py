@@ -40,6 +40,7 @@ from perf.peers.blocks import Stage
 from perf.peers.blocks import generate as generate_block
 from perf.peers.compare import measure_peers
 from perf.peers.generator import generate
+from perf.peers.noise import measure_noise
 from perf.peers.open_loop import keep_rate
 from perf.peers.plan import Call, Plan, tool_call
 from perf.peers.session import UnexpectedAnswerError
@@ -62,6 +63,9 @@ QUICK = Bars(
     tokens_known_within=0.1,
     steady_runs=1,
     steady_seconds=2,
+    noise_refused=0.5,
+    quiet_times=1_000.0,
+    noise_seconds=6,
 )
 
 
@@ -200,6 +204,9 @@ def test_a_peer_as_quick_as_we_are_fails_the_bar_while_the_counts_agree(tmp_path
         "steady_generator": CheckStatus.PASSED,
         "steady.duration.p99": CheckStatus.FAILED,
         "steady.dropped.median": CheckStatus.PASSED,
+        "noise": CheckStatus.PASSED,
+        "noise.refused": CheckStatus.PASSED,
+        "noise.quiet.p95": CheckStatus.PASSED,
         "server.ready.lowest": CheckStatus.PASSED,
         "stop": CheckStatus.PASSED,
         "counts": CheckStatus.PASSED,
@@ -326,6 +333,21 @@ def test_a_steady_rate_is_kept() -> None:
     assert (steady.answers, steady.dropped) == (50, 0)
     assert next(counter) == 50 + 20  # each connection rehearses its call
     assert handler.sessions == set()
+
+
+def test_noise_that_is_not_refused_fails_and_a_few_calls_of_the_quiet_tenant_say_nothing(
+    stage: Stage, tmp_path: Path
+) -> None:
+    run = Run(tmp_path, SilentProgress())
+    bars = dataclasses.replace(QUICK, noise_seconds=1)
+    processor = min(os.sched_getaffinity(0))
+    measure_noise(run, stage, 100, bars, processor=processor, environ=os.environ, python=None, judged=True)
+
+    assert statuses(run) == {
+        "noise": CheckStatus.PASSED,
+        "noise.refused": CheckStatus.FAILED,
+        "noise.quiet.p95": CheckStatus.INCONCLUSIVE,
+    }, explain(run)
 
 
 def test_under_a_steady_load_a_server_that_is_gone_is_inconclusive(stage: Stage, tmp_path: Path) -> None:
