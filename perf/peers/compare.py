@@ -66,7 +66,7 @@ def measure_peers(
         undisturbed = judge_rounds(run, rounds, bars)
         capacity = median_rate(rounds, OURS)
         measure_steady(run, stage, capacity, bars, judged=undisturbed)
-        measure_noise(run, stage, capacity, bars, processor=ours_on, environ=environ, python=python, judged=undisturbed)
+        measure_noise(run, stage, capacity, bars, processor=ours_on, python=python, judged=undisturbed)
         _measure_starts(run, target, python, bars)
         with run.check("stop", "SIGTERM stops the server with exit code 0") as check:
             code = target.server.stop()

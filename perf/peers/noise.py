@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import math
-from collections.abc import Mapping
 from pathlib import Path
 
 from harness.collector import OpenCheck, Run
@@ -33,7 +32,6 @@ def measure_noise(
     bars: Bars,
     *,
     processor: int,
-    environ: Mapping[str, str],
     python: Path | None,
     judged: bool,
 ) -> None:
@@ -44,7 +42,7 @@ def measure_noise(
     half = max(round(rate / 2), 1)
     run.progress.now(f"a noisy tenant, {half} calls/s, beside a quiet one")
     logs = stage.logs / "noise"
-    with start_local(logs=logs, environ=environ, settings=SETTINGS, python=python) as target:
+    with start_local(logs=logs, environ=stage.environ, settings=SETTINGS, python=python) as target:
         pin(target.server.pid, processor)
         with run.check("noise", f"a noisy tenant's {half} calls/s are answered, or refused with a true wait") as check:
             try:
@@ -68,10 +66,12 @@ def load_noisily(stage: Stage, rate: float, seconds: float) -> Noise:
 
 
 def refuse_unoffered(noise: Noise, bars: Bars) -> None:
-    """Raise Inconclusive where the generator did not offer what it should have, or was too busy to time it."""
+    """Raise Inconclusive where not all was offered, the quiet one got nowhere alone, or the generator was too busy."""
     asked = noise.granted + noise.refused
     if noise.dropped > bars.dropped * (asked + noise.dropped):
         raise Inconclusive(f"{noise.dropped} of {asked + noise.dropped} calls could not be sent in time")
+    if not math.isfinite(noise.alone_p95_milliseconds):
+        raise Inconclusive("too few of the quiet tenant's calls were answered while it was alone")
     if noise.generator_share >= bars.generator_share:
         raise Inconclusive(f"the generator used {noise.generator_share:.0%} of a processor")
 
@@ -79,19 +79,20 @@ def refuse_unoffered(noise: Noise, bars: Bars) -> None:
 def judge_noise(run: Run, noise: Noise, bars: Bars, *, judged: bool) -> None:
     """Judge how much was refused, and how long the quiet tenant waited; told only where not `judged`."""
     asked = noise.granted + noise.refused
+    samples = min(noise.quiet_alone, noise.quiet_beside)
     alone = noise.alone_p95_milliseconds
     most = max(alone * bars.quiet_times, alone + bars.quiet_milliseconds)
-    for name, statistic, unit, value, samples, limit, direction in (
+    for name, statistic, unit, value, count, limit, direction in (
         ("noise.refused", "value", "ratio", noise.refused / max(asked, 1), asked, bars.noise_refused, Direction.HIGHER),
-        ("noise.quiet", "p95", "ms", noise.beside_p95_milliseconds, noise.quiet_beside, most, Direction.LOWER),
+        ("noise.quiet", "p95", "ms", noise.beside_p95_milliseconds, samples, most, Direction.LOWER),
     ):
         run.measure(
             name,
             value,
             unit,
             statistic=statistic,
-            samples=samples,
-            limit=limit if judged and math.isfinite(limit) else None,
+            samples=count,
+            limit=limit if judged else None,
             direction=direction,
         )
 

@@ -47,9 +47,9 @@ class Stream:
     lanes: Mapping[int, Lane]
     rate: float
     seconds: float
-    begun: int = 0
-    dropped: int = 0
-    durations: list[float] = field(default_factory=list)
+    begun: int = field(default=0, init=False)
+    dropped: int = field(default=0, init=False)
+    durations: list[float] = field(default_factory=list, init=False)
     """Seconds from when a call was due to its answer."""
 
     def __post_init__(self) -> None:

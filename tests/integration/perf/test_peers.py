@@ -341,7 +341,7 @@ def test_noise_that_is_not_refused_fails_and_a_few_calls_of_the_quiet_tenant_say
     run = Run(tmp_path, SilentProgress())
     bars = dataclasses.replace(QUICK, noise_seconds=1)
     processor = min(os.sched_getaffinity(0))
-    measure_noise(run, stage, 100, bars, processor=processor, environ=os.environ, python=None, judged=True)
+    measure_noise(run, stage, 100, bars, processor=processor, python=None, judged=True)
 
     assert statuses(run) == {
         "noise": CheckStatus.PASSED,

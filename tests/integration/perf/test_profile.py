@@ -27,8 +27,8 @@ SHORT = SamplingTable(users=2, seconds=1, minimum_samples=20)
 SMALL = """
 [profile.sampling]
 users = 4
-seconds = 2
-minimum_samples = 20
+seconds = 4
+minimum_samples = 50
 [profile.tools]
 calls = 3
 """

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from harness.progress import SilentProgress
 from harness.verdict import CheckStatus
 from perf.peers.bars import Bars
 from perf.peers.noise import judge_noise, refuse_unoffered
-from perf.peers.noise_loop import Noise, refuse_untrue
+from perf.peers.noise_loop import Noise, p95_of, refuse_untrue
+from perf.peers.open_loop import Stream
 from perf.peers.session import UnexpectedAnswerError
 
 NOISE = Noise(
@@ -73,6 +75,8 @@ def test_what_is_no_true_refusal_is_a_wrong_answer(answer: tuple[bytes, bytes]) 
         ({"alone_p95_milliseconds": 10.0, "beside_p95_milliseconds": 19.0}, CheckStatus.PASSED, CheckStatus.PASSED),
         ({"alone_p95_milliseconds": 10.0, "beside_p95_milliseconds": 21.0}, CheckStatus.PASSED, CheckStatus.FAILED),
         ({"quiet_beside": 99}, CheckStatus.PASSED, CheckStatus.INCONCLUSIVE),
+        ({"quiet_alone": 99}, CheckStatus.PASSED, CheckStatus.INCONCLUSIVE),
+        ({"beside_p95_milliseconds": math.inf}, CheckStatus.PASSED, CheckStatus.INCONCLUSIVE),
     ],
 )
 def test_the_bars(changes: dict[str, Any], refused: CheckStatus, quiet: CheckStatus, tmp_path: Path) -> None:
@@ -80,6 +84,15 @@ def test_the_bars(changes: dict[str, Any], refused: CheckStatus, quiet: CheckSta
     judge_noise(run, dataclasses.replace(NOISE, **changes), Bars(), judged=True)
 
     assert {each.id: each.status for each in run.checks} == {"noise.refused": refused, "noise.quiet.p95": quiet}
+
+
+@pytest.mark.parametrize(("dropped", "p95"), [(0, 1.0), (5, 1.0), (6, math.inf)])
+def test_a_call_that_found_no_connection_free_is_the_slowest_of_all(dropped: int, p95: float) -> None:
+    stream = Stream({}, rate=10, seconds=10)
+    stream.durations.extend([1.0] * (100 - dropped))
+    stream.dropped = dropped
+
+    assert p95_of(stream) == p95
 
 
 def test_what_was_disturbed_is_told_and_not_judged(tmp_path: Path) -> None:
@@ -90,7 +103,7 @@ def test_what_was_disturbed_is_told_and_not_judged(tmp_path: Path) -> None:
     assert [each.name for each in run.measurements] == ["noise.refused", "noise.quiet"]
 
 
-@pytest.mark.parametrize("changes", [{"dropped": 60}, {"generator_share": 0.7}])
+@pytest.mark.parametrize("changes", [{"dropped": 60}, {"generator_share": 0.7}, {"alone_p95_milliseconds": math.inf}])
 def test_noise_that_was_not_offered_is_inconclusive(changes: dict[str, Any]) -> None:
     refuse_unoffered(NOISE, Bars())
     with pytest.raises(Inconclusive):
