@@ -60,7 +60,7 @@ class Settings(BaseModel):
     http_max_retries: int = Field(3, ge=0, le=10, description="Further tries of a read that failed")
     mutation_max_retries: int = Field(5, ge=0, le=20, description="Further tries of an update that met a conflict")
     call_deadline_seconds: float = Field(45, gt=0, le=600, description="Limit of a whole tool call, waiting included")
-    cache_ttl_orders_seconds: float = Field(30, ge=0, le=86_400, description="How old a cached order may be")
+    cache_ttl_orders_seconds: float = Field(15, ge=0, le=86_400, description="How old a cached order may be")
     cache_ttl_products_seconds: float = Field(60, ge=0, le=86_400, description="How old a cached product may be")
     cache_ttl_lists_seconds: float = Field(
         10,

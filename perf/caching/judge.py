@@ -10,6 +10,7 @@ import httpx
 from harness.collector import Run
 from harness.connections import certificates
 from harness.errors import Inconclusive
+from harness.sandbox.bucket import BucketSettings
 from harness.targets import LocalTarget
 from perf.caching.costs import Costs, costs_of, refused_by_bucket
 from perf.caching.model import CacheTable
@@ -20,7 +21,7 @@ from perf.errors import PerfError
 
 ALL: Final = "all reads"
 SHOWN: Final = 5
-REFILL_PER_SECOND: Final = 3.0
+REFILL_PER_SECOND: Final = BucketSettings().refill_per_second
 """What OrderDesk grants an account."""
 
 
@@ -166,7 +167,7 @@ def table_of(seen: Sequence[Seen]) -> str:
                 f"{tool:<18}{each.arm:>9}{costs.answers:>9}{costs.hit_rate:>8.1%}{costs.upstream_per_answer:>10.2f}"
                 f"{costs.stale_share:>8.1%}{costs.age(0.5):>8.2f}s{costs.age(0.95):>7.2f}s{costs.age(1):>7.2f}s"
             )
-    lines += ["", f"{'to live':<9}{'calls of OrderDesk/s':>22}{'of its 3/s':>12}{'its bucket would refuse':>25}"]
+    lines += ["", f"{'to live':<9}{'calls of OrderDesk/s':>22}{'of its rate':>12}{'its bucket would refuse':>25}"]
     lines += [
         f"{each.arm:<9}{each.upstream_per_second:>22.2f}{each.upstream_per_second / REFILL_PER_SECOND:>12.0%}"
         f"{each.refused_share:>25.1%}"

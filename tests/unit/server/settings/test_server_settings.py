@@ -41,7 +41,7 @@ def test_the_defaults_are_those_of_the_contract() -> None:
     assert settings.http_timeout_seconds == 30
     assert settings.http_max_retries == 3
     assert settings.mutation_max_retries == 5
-    assert settings.cache_ttl_orders_seconds == 30
+    assert settings.cache_ttl_orders_seconds == 15
     assert settings.cache_ttl_products_seconds == 60
     assert settings.cache_ttl_lists_seconds == 10
     assert settings.query_token_enabled is False
