@@ -32,6 +32,7 @@ from server.storage.database import Database
 from server.storage.disk import DiskReserve
 from server.storage.statements import log_statements
 from server.telemetry.logging import AccessLog, Logger
+from server.telemetry.loop_lag import LoopLag
 from server.telemetry.metrics import Metrics
 from server.tenancy.stores import Stores
 from server.tenancy.tenants import Tenants
@@ -73,15 +74,18 @@ class Parts:
     retention: Retention
     registry: Registry
     webhooks: Webhooks
+    loop_lag: LoopLag
 
     def start(self) -> None:
-        """Begin what goes on in the background of a server: audit rows, look-ups, retention."""
+        """Begin what goes on in the background of a server: audit rows, look-ups, retention, the loop's lag."""
         self.audit.start()
         self.recovery.start()
         self.retention.start()
+        self.loop_lag.start()
 
     async def stop(self, by: float) -> int:
         """End it, trying until `by` (on the monotonic clock) to write every audit row; returns how many were lost."""
+        self.loop_lag.stop()
         await self.retention.stop()
         await self.recovery.stop()
         return await self.audit.stop(by)
@@ -164,6 +168,7 @@ def build_parts(settings: Settings, logger: Logger, *, obey_brakes: bool = True)
         retention,
         registry,
         webhooks,
+        LoopLag(metrics),
     )
 
 

@@ -52,9 +52,9 @@ def run_capacity(
         logs = run.directory / "logs"
         with open_for(options.target, profile, configuration, logs=logs, environ=environ) as target:
             run.target = target.target
-            admin = getattr(target, "admin_token", None)
-            if options.target != LOCAL:
-                admin = read_token(configuration, options.target, environ, "admin_token")
+            admin = (
+                None if options.target == LOCAL else read_token(configuration, options.target, environ, "admin_token")
+            )
             stage = Stage(run, target, stepped, tool or Tool(find_k6()), environ, admin)
             measure_capacity(run, stage, plan)
 

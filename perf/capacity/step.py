@@ -27,6 +27,8 @@ MOST_USERS = 1000
 """Each has an interpreter of its own in k6."""
 HEAVY_GENERATOR = 0.6
 """k6 at this part of its limit delays what it times: at 0.8 a server a third of whose core was in use looked slow."""
+LEAST_BEGUN = 0.98
+"""Of the calls that a step is to begin: the first and the last may fall outside of it."""
 SURE = frozenset({"traffic", "content", "requests_failed"})
 """What is wrong with a server however busy generator and machine are."""
 
@@ -75,6 +77,7 @@ class Stage:
         if summary is None or not summary.count("answers"):
             raise PerfError(f"at {per_second} calls/s: {own.checks[-1].reason}")
         judge(own, summary, profile)
+        check_rate(own, summary, per_second * profile.seconds)
         return conclude_step(own, summary, per_second, find_bottleneck(windows, cores=os.cpu_count() or 1))
 
 
@@ -88,6 +91,14 @@ def profile_at(profile: Profile, per_second: int) -> Profile:
             "users": min(max(profile.users, math.ceil(per_second * SLOW_SECONDS)), MOST_USERS),
         }
     )
+
+
+def check_rate(own: Run, summary: Summary, wanted: int) -> None:
+    """What was not even begun says nothing of the server: less than the rate is not the rate."""
+    with own.check("rate", f"{wanted} calls are begun, or dropped for want of a user") as check:
+        check.examined = summary.count("iterations") + summary.count("dropped_iterations")
+        if check.examined < LEAST_BEGUN * wanted:
+            raise PerfError(f"k6 began {check.examined} of {wanted} calls")
 
 
 def conclude_step(own: Run, summary: Summary, per_second: int, bottleneck: Bottleneck | None) -> Step:

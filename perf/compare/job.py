@@ -22,7 +22,7 @@ from perf.compare.comparable import refuse_incomparable
 from perf.compare.generator import Slice
 from perf.compare.judge import judge_arms
 from perf.compare.model import CompareProfile, CompareTable
-from perf.compare.sides import Contender, Stage, WrongAnswerError, measure_pair, prepare_side
+from perf.compare.sides import BrokenSideError, Contender, Stage, measure_pair, prepare_side
 from perf.errors import PerfError
 from perf.load.model import LoadTable
 from perf.revisions import Checkout, find_commit, side_by_side
@@ -146,7 +146,7 @@ def _by_turns(
             run.progress.now(f"pair {check.examined + 1} of {wanted}: fresh servers of {first} and {second}")
             try:
                 pair = measure_pair(contenders[first], contenders[second], stage)
-            except WrongAnswerError as error:
+            except BrokenSideError as error:
                 # What base gets wrong says nothing of head.
                 if error.side == "base":
                     raise

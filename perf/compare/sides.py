@@ -35,8 +35,8 @@ SETTINGS = {"RATE_LIMIT_RPM": "1000000000"}
 DATABASE = "app.db"
 
 
-class WrongAnswerError(PerfError):
-    """A side answered under load what it did not answer before."""
+class BrokenSideError(PerfError):
+    """A side answered under load what it did not answer before, or came to an end."""
 
     def __init__(self, side: Side, message: str) -> None:
         super().__init__(message)
@@ -119,7 +119,7 @@ def prepare_side(side: Side, checkout: Checkout, stage: Stage, *, logs: Path) ->
 def measure_pair(first: Contender, second: Contender, stage: Stage) -> dict[Side, list[Slice]]:
     """Return what two fresh servers, started in this order, did under the load that they get by turns.
 
-    Raises WrongAnswerError at a wrong answer, HarnessError when there was no measurement.
+    Raises BrokenSideError at a wrong answer or a server that ended, HarnessError when there was no measurement.
     """
     pair = {}
     with contextlib.ExitStack() as stack:
@@ -129,7 +129,13 @@ def measure_pair(first: Contender, second: Contender, stage: Stage) -> dict[Side
             pair[contender.side] = contender, served
         for contender, served in pair.values():
             _answers(served, contender.key, contender.calls)
-        return _generate(pair, stage)
+        try:
+            return _generate(pair, stage)
+        except ProcessError as error:
+            for side, (_, served) in pair.items():
+                if served.process.exit_code is not None:
+                    raise BrokenSideError(side, f"{side}: {served.process.failure('ended under load')}") from error
+            raise
 
 
 @contextlib.contextmanager
@@ -173,7 +179,7 @@ def _generate(pair: Mapping[Side, tuple[Contender, Served]], stage: Stage) -> di
             if error.exit_code != FAILED:
                 raise
             line = error.last_lines[-1]
-            raise WrongAnswerError("head" if line.startswith("head: ") else "base", line) from error
+            raise BrokenSideError("head" if line.startswith("head: ") else "base", line) from error
     found: dict[Side, list[Slice]] = {}
     for side, slices in json.loads(printed).items():
         found[side] = [Slice(**each) for each in slices]

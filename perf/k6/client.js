@@ -106,15 +106,11 @@ function headers(endpoint, version, method, params) {
 }
 
 function decode(response) {
-  if (!response.body) return null;
-  let text = response.body;
-  if (String(response.headers['Content-Type']).startsWith('text/event-stream')) {
-    const data = text.split('\n').filter((line) => line.startsWith('data:'));
-    if (data.length === 0) return null;
-    text = data[data.length - 1].slice('data:'.length);
-  }
   try {
-    return JSON.parse(text);
+    // k6 reads JSON itself with less of a processor than its interpreter does.
+    if (!String(response.headers['Content-Type']).startsWith('text/event-stream')) return response.json();
+    const data = response.body.split('\n').filter((line) => line.startsWith('data:'));
+    return JSON.parse(data[data.length - 1].slice('data:'.length));
   } catch {
     return null;
   }

@@ -11,8 +11,8 @@ SERVER_CORES = 0.9
 """One worker has one interpreter: at this much of a core it has no more to give."""
 GENERATOR_SHARE = 0.9
 """Of the cores that the server leaves."""
-PROBE_MILLISECONDS = 50.0
-"""A request that needs nothing but a turn of the event loop waits this long: the loop is late."""
+LATE_MILLISECONDS = 50.0
+"""A timer of the server, or a request that needs nothing but a turn of the event loop, waits this long: it is late."""
 UPSTREAM_TOKENS, UPSTREAM_PER_SECOND = 20.0, 3.0
 """What OrderDesk grants an account: a bucket of 20 tokens, refilled at 3 a second."""
 UPSTREAM_SHARE = 0.9
@@ -87,6 +87,7 @@ def _resources(windows: Sequence[Window], cores: int, accounts: int) -> list[Res
     refused = _mean(windows, lambda each: each.upstream_refusals) * seconds
     granted = accounts * (UPSTREAM_TOKENS + UPSTREAM_PER_SECOND * seconds)
     probe = _busy(windows, lambda each: each.probe_milliseconds)
+    lag = _busy(windows, lambda each: each.loop_lag_milliseconds)
     resources = [
         Resource(
             GENERATOR,
@@ -106,8 +107,9 @@ def _resources(windows: Sequence[Window], cores: int, accounts: int) -> list[Res
         ),
         Resource(
             "event loop",
-            probe / PROBE_MILLISECONDS,
-            f"/health/live, which needs nothing, took {probe:.1f} ms",
+            max((each / LATE_MILLISECONDS for each in (lag, probe) if math.isfinite(each)), default=math.nan),
+            f"/health/live, which needs nothing, took {probe:.1f} ms"
+            + ("" if math.isnan(lag) else f", 19 in 20 of the server's timers were at most {lag:g} ms late"),
         ),
     ]
     return [_others(windows, cores), *_dropped(windows, resources), *resources]

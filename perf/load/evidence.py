@@ -30,6 +30,7 @@ SHOWN: tuple[tuple[str, str, Callable[[Window], float]], ...] = (
     ("server descriptors", "", lambda each: each.descriptors),
     ("connections of clients", "", lambda each: each.connections),
     ("/health/live", "ms", lambda each: each.probe_milliseconds),
+    ("event-loop lag, p95", "ms", lambda each: each.loop_lag_milliseconds),
     ("tool calls", "1/s", lambda each: each.calls),
     ("tool errors", "1/s", lambda each: each.call_errors),
     ("cache hits", "1/s", lambda each: each.cache_hits),

@@ -9,6 +9,9 @@ from perf.exposition import Exposition
 
 EDGES = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500, 700, 1000, 2000, 5000, 10000, 60000)
 """Upper edges, in milliseconds, of the histogram that the scripts keep; perf/k6/measures.js has the same."""
+LOOP_LAG = "event_loop_lag_seconds_bucket"
+LATEST_MILLISECONDS = 10_000.0
+"""What a lag beyond the last edge of its histogram counts as."""
 NEEDED = (
     "http_requests_total",
     "mcp_tool_calls_total",
@@ -16,6 +19,7 @@ NEEDED = (
     "db_pool_size",
     "db_pool_available",
     "db_pool_waiting",
+    LOOP_LAG,
 )
 """What the server must expose, from the first answer on, for its samples to count."""
 OPENED = "db_connections_total"
@@ -69,6 +73,8 @@ class Window:
     descriptors: float = math.nan
     connections: float = math.nan
     probe_milliseconds: float = math.nan
+    loop_lag_milliseconds: float = math.nan
+    """An upper edge of how late 19 in 20 of the server's timers got their turn."""
     calls: float = math.nan
     call_errors: float = math.nan
     cache_hits: float = math.nan
@@ -91,7 +97,7 @@ def missing_metrics(readings: Sequence[Reading]) -> tuple[str, ...]:
     return NEEDED if last is None else tuple(name for name in NEEDED if not last.has(name))
 
 
-def percentile(counts: Mapping[int, float], share: float) -> float:
+def percentile(counts: Mapping[float, float], share: float) -> float:
     """The edge at or below which `share` of the counted durations lie; NaN without any."""
     wanted, seen = share * sum(counts.values()), 0.0
     for edge in sorted(counts):
@@ -107,7 +113,7 @@ def _window(before: Reading, after: Reading) -> Window:
     def rate(name: str) -> float:
         return (after.generator.get(name, 0.0) - before.generator.get(name, 0.0)) / seconds
 
-    durations = {
+    durations: dict[float, float] = {
         edge: sum(
             value - before.generator.get(name, 0.0)
             for name, value in after.generator.items()
@@ -158,9 +164,22 @@ def _of_server(before: Reading, after: Reading, seconds: float) -> dict[str, flo
         "refusals": rate("rate_limit_hits_total"),
         "pool_in_use": new.total("db_pool_size") - new.total("db_pool_available"),
         "pool_waiting": new.total("db_pool_waiting"),
+        "loop_lag_milliseconds": _loop_lag(old, new),
         "upstream_calls": rate("orderdesk_api_calls_total"),
         "upstream_refusals": rate("orderdesk_api_calls_total", status="429"),
     }
+
+
+def _loop_lag(old: Exposition, new: Exposition) -> float:
+    before, after = (each.by_label(LOOP_LAG, "le") for each in (old, new))
+    # Prometheus' buckets hold all that is within their edge, those of the lesser ones too.
+    edges = sorted(after, key=float)
+    within = [after[edge] - before.get(edge, 0.0) for edge in edges]
+    counts = {
+        min(float(edge) * 1000, LATEST_MILLISECONDS): seen - less
+        for edge, seen, less in zip(edges, within, [0.0, *within], strict=False)
+    }
+    return percentile(counts, 0.95)
 
 
 def _cores(before: ProcessReading | None, after: ProcessReading | None, seconds: float) -> float:

@@ -19,6 +19,7 @@ HTTP_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1,
 TOOL_BUCKETS: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 DATABASE_BUCKETS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1)
 ORDERDESK_BUCKETS: Final = (0.1, 0.25, 0.5, 1, 2, 5, 10, 30)
+LOOP_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
 TENANT_LABEL_LIMIT: Final = 200
 OVERFLOW: Final = "overflow"
@@ -132,6 +133,12 @@ class Metrics:
         )
         self.audit_waiting = Gauge(
             "audit_rows_waiting", "Audit rows that the database has not taken yet", registry=registry
+        )
+        self.event_loop_lag = Histogram(
+            "event_loop_lag_seconds",
+            "How long after its time a timer got its turn on the event loop, twenty times a second",
+            buckets=LOOP_BUCKETS,
+            registry=registry,
         )
         self.disk_free = Gauge("disk_free_bytes", "Bytes free on the database's disk", registry=registry)
         self.disk_reserve = Gauge(

@@ -132,6 +132,13 @@ def test_a_benchmark_whose_own_assertion_fails_is_inconclusive(repository: Repos
     assert "did not pass in 6 of 6 processes" in repository.checks[CHECK]["reason"]
 
 
+def test_a_benchmark_whose_fixture_cannot_be_cleared_away_is_inconclusive(repository: Repository) -> None:
+    fixture = "import pytest\n\n\n@pytest.fixture\ndef thing():\n    yield 1\n    raise OSError('still open')\n\n\n"
+    (repository.folder / FILE).write_text(fixture + FILES[FILE].replace("(benchmark)", "(benchmark, thing)"), "utf-8")
+    assert repository.bench() == 3
+    assert repository.statuses == {CHECK: "inconclusive"}
+
+
 def test_a_benchmark_that_base_cannot_import_is_inconclusive(repository: Repository) -> None:
     other = "tests/benchmarks/test_other_benchmark.py"
     repository.commit({other: FILES[FILE]})

@@ -26,6 +26,11 @@ REGISTRY = "server/tools/registry.py"
 CALL = "        bound = self._tools.get(name)\n        if bound is None:\n            self._unknown.inc()\n"
 
 
+ENDS = """\
+        self.calls = getattr(self, "calls", 0) + 1
+        if self.calls > 100:
+            __import__("os")._exit(7)
+"""
 FORGETS = """\
         self.calls = getattr(self, "calls", 0) + 1
         if self.calls > 100:
@@ -114,6 +119,19 @@ def test_answers_that_go_wrong_under_load_fail_head_without_a_ratio(repository: 
         run.checks[1].reason
     )
     assert run.checks[1].reason.startswith("head: ")
+
+
+@pytest.mark.parametrize(("base", "head", "status"), [("HEAD~1", "HEAD", FAILED), ("HEAD", "HEAD~1", INCONCLUSIVE)])
+def test_a_server_that_ends_under_load_is_named_and_fails_head_alone(
+    repository: Repository, base: str, head: str, status: CheckStatus
+) -> None:
+    repository.spoil(REGISTRY, CALL, ENDS + CALL)
+
+    run = repository.compare(base, head)
+
+    assert [(check.id, check.status) for check in run.checks] == [("comparable", PASSED), ("blocks", status)]
+    side = "head" if status is FAILED else "base"
+    assert f"{side}: server ended under load (exit code 7)" in run.checks[1].reason
 
 
 def test_a_base_without_a_server_is_inconclusive(repository: Repository) -> None:

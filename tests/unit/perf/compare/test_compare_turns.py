@@ -13,7 +13,7 @@ from harness.verdict import CheckStatus
 from perf.blocks import Side
 from perf.compare import job
 from perf.compare.generator import Slice
-from perf.compare.sides import Contender, Stage, WrongAnswerError
+from perf.compare.sides import BrokenSideError, Contender, Stage
 
 SLICES = {"base": [Slice(100, 0.25, 0.05, 0.02, 0.002)], "head": [Slice(90, 0.25, 0.05, 0.02, 0.002)]}
 BY_TURNS = cast("Callable[..., Any]", job._by_turns)
@@ -47,7 +47,7 @@ def test_every_pair_is_kept_by_side_and_written_down(run: Run, monkeypatch: pyte
 def test_a_wrong_answer_leaves_no_figures(
     run: Run, monkeypatch: pytest.MonkeyPatch, side: Side, status: CheckStatus
 ) -> None:
-    assert by_turns(run, monkeypatch, iter([SLICES, WrongAnswerError(side, f"{side}: not 200")])) is None
+    assert by_turns(run, monkeypatch, iter([SLICES, BrokenSideError(side, f"{side}: not 200")])) is None
     assert [(check.status, check.reason) for check in run.checks] == [(status, f"{side}: not 200")]
 
 

@@ -18,6 +18,7 @@ QUIET: dict[str, Any] = {
     "machine_cpu": 0.6,
     "server_cpu": 0.3,
     "probe_milliseconds": 2.0,
+    "loop_lag_milliseconds": 1.0,
     "pool_in_use": 1.0,
     "pool_waiting": 0.0,
     "upstream_calls": 1.0,
@@ -42,6 +43,8 @@ def windows(count: int = 10, /, **changed: float) -> list[Window]:
         ({"machine_cpu": 1.95}, "other processes"),
         ({"machine_cpu": 1.95, "generator_cpu": 0.9, "server_cpu": 0.95}, "server CPU"),
         ({"probe_milliseconds": 80.0}, "event loop"),
+        ({"loop_lag_milliseconds": 100.0}, "event loop"),
+        ({"loop_lag_milliseconds": 100.0, "probe_milliseconds": math.nan}, "event loop"),
         ({"dropped": 10.0}, "generator"),
     ],
 )
@@ -92,7 +95,8 @@ def test_one_busy_second_is_no_rule() -> None:
 
 def test_a_server_elsewhere_is_told_by_what_the_generator_shows() -> None:
     unknown = dict.fromkeys(
-        ("server_cpu", "pool_waiting", "upstream_calls", "upstream_refusals", "pool_in_use"), math.nan
+        ("server_cpu", "pool_waiting", "upstream_calls", "upstream_refusals", "pool_in_use", "loop_lag_milliseconds"),
+        math.nan,
     )
     found = find_bottleneck(windows(**unknown), cores=2)
 

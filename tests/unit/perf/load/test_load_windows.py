@@ -65,6 +65,24 @@ def test_what_was_not_read_is_no_number() -> None:
     assert all(math.isnan(each) for each in (window.server_cpu, window.cache_hits, window.p95_milliseconds))
 
 
+@pytest.mark.parametrize(
+    ("prompt", "late", "later", "milliseconds"),
+    [(19, 1, 0, 1), (18, 2, 0, 25), (18, 0, 2, 10_000), (0, 0, 0, math.nan)],
+)
+def test_the_lag_of_the_loop_is_what_19_in_20_timers_were_within(
+    prompt: int, late: int, later: int, milliseconds: float
+) -> None:
+    def text(*counts: int) -> str:
+        lines = zip(("0.001", "0.025", "+Inf"), counts, strict=True)
+        return "\n".join(f'event_loop_lag_seconds_bucket{{le="{edge}"}} {count}' for edge, count in lines) + "\n"
+
+    before = Reading(at=0.0, server=read_exposition(text(90, 95, 95)))
+    after = Reading(at=1.0, server=read_exposition(text(90 + prompt, 95 + prompt + late, 95 + prompt + late + later)))
+    (window,) = make_windows([before, after])
+
+    assert window.loop_lag_milliseconds == pytest.approx(milliseconds, nan_ok=True)
+
+
 @pytest.mark.parametrize(("share", "edge"), [(0.5, 10), (0.94, 10), (0.95, 10), (0.96, 100)])
 def test_a_percentile_is_the_edge_that_so_many_are_within(share: float, edge: int) -> None:
     assert percentile({1: 0.0, 10: 95.0, 100: 5.0}, share) == edge

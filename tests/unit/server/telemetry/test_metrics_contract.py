@@ -66,6 +66,7 @@ def test_what_is_declared_beyond_the_contract_is_known() -> None:
         "disk_free_bytes",
         "disk_reserve_bytes",
         "error_events_dropped_total",
+        "event_loop_lag_seconds",
         "orderdesk_breakers_open",
         "orderdesk_breaker_openings_total",
         "retention_rows_removed_total",
