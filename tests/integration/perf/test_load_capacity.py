@@ -2,9 +2,11 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from harness.errors import UsageError
 from harness.record import RunRecord, parse_record
 from harness.verdict import CheckStatus
 from perf.capacity.job import run_capacity
@@ -18,13 +20,13 @@ directory = "{reports}"
 [load.profiles.capacity]
 users = 5
 seconds = 2
-mix = {{ cached_read = 1 }}
+mix = {mix}
 minimum_answers = 100
 failed_rate = {failed_rate}
 {limit}
 
 [load.capacity]
-first_per_second = 60
+first_per_second = {first}
 most_per_second = {most}
 step_seconds = 2
 within_percent = 50
@@ -43,8 +45,18 @@ class Measured:
         self.folder = folder
         (folder / "waivers.toml").write_text("")
 
-    def run(self, *, most: int = 60, limit: str = "", tool: Tool | None = None) -> tuple[int, RunRecord]:
-        text = OPS.format(reports=self.folder / "reports", most=most, limit=limit, failed_rate=0.0)
+    def run(
+        self,
+        *,
+        most: int = 60,
+        limit: str = "",
+        tool: Tool | None = None,
+        mix: str = "{ cached_read = 1 }",
+        first: int = 60,
+    ) -> tuple[int, RunRecord]:
+        text = OPS.format(
+            reports=self.folder / "reports", most=most, limit=limit, failed_rate=0.0, mix=mix, first=first
+        )
         (self.folder / "ops.toml").write_text(text)
         code = run_capacity(Options("capacity"), repository=self.folder, environ=os.environ, as_json=True, tool=tool)
         return code, parse_record((self.folder / "reports" / "latest-load.capacity" / "record.json").read_bytes())
@@ -78,3 +90,23 @@ def test_without_k6_nothing_is_known(measured: Measured, tmp_path: Path) -> None
     assert code == 3
     assert status(record)["steps"] is CheckStatus.INCONCLUSIVE
     assert find_k6().is_file()
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"mix": "{ cached_read = 9, update = 1 }"}, "profile capacity cannot be stepped"),
+        ({"limit": 'scenario = "pool"'}, "profile capacity cannot be stepped"),
+        ({"limit": "[load.profiles.capacity.server]", "mix": "{ nothing = 1 }"}, "nothing"),
+        ({"most": 50}, "first_per_second is more than most_per_second"),
+    ],
+)
+def test_what_cannot_be_stepped_is_wrong_usage(measured: Measured, asked: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        measured.run(**asked)
+    assert not (measured.folder / "reports").exists()
+
+
+def test_a_lightest_step_of_too_few_calls_is_wrong_usage(measured: Measured) -> None:
+    with pytest.raises(UsageError, match="fewer calls than the 100 answers"):
+        measured.run(first=49)

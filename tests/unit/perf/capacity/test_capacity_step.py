@@ -9,7 +9,7 @@ from harness.progress import SilentProgress
 from harness.record import Check
 from harness.verdict import CheckStatus
 from perf.capacity.search import Outcome
-from perf.capacity.step import conclude_step, profile_at
+from perf.capacity.step import check_rate, conclude_step, profile_at
 from perf.load.bottleneck import OTHERS, Bottleneck, Resource
 from perf.load.k6 import Summary
 from perf.load.model import Profile
@@ -60,6 +60,22 @@ def test_wrong_answers_are_wrong_however_busy_the_machine_is(name: str, tmp_path
 def test_too_few_answers_are_not_known_whatever_k6_thinks_of_them(tmp_path: Path) -> None:
     few = {"duration": CheckStatus.INCONCLUSIVE, "thresholds": CheckStatus.FAILED}
     assert concluded(tmp_path, SERVER, **few) == (Outcome.UNKNOWN, "duration: why")
+
+
+@pytest.mark.parametrize(
+    ("begun", "dropped", "outcome"),
+    [(980, 0, Outcome.HELD), (700, 280, Outcome.HELD), (979, 0, Outcome.UNKNOWN), (0, 0, Outcome.UNKNOWN)],
+)
+def test_a_rate_that_k6_did_not_begin_is_not_known_to_hold(
+    begun: int, dropped: int, outcome: Outcome, tmp_path: Path
+) -> None:
+    counted = {"iterations": {"values": {"count": begun}}, "dropped_iterations": {"values": {"count": dropped}}}
+    run = Run(tmp_path, SilentProgress())
+    check_rate(run, Summary(counted, (), crossed=False), 1000)
+    step = conclude_step(run, SUMMARY, 100, SERVER)
+
+    assert step.outcome is outcome
+    assert (f"k6 began {begun + dropped} of 1000 calls" in step.reason) is (outcome is Outcome.UNKNOWN)
 
 
 def test_a_step_sends_its_rate_whatever_the_profile_sends() -> None:
