@@ -39,7 +39,7 @@ class _Entry:
 
 
 class Cache:
-    """Values in memory under a byte budget, the least recently used dropped first.
+    """Values in memory under a byte budget, the least recently used dropped first, and what has expired before any.
 
     A fetch that began before an invalidation is answered to those who asked for it and not kept.
     """
@@ -49,6 +49,8 @@ class Cache:
         self._clock = clock
         self._entries: OrderedDict[Key, _Entry] = OrderedDict()
         self._by_upstream: dict[tuple[str, str], set[Key]] = {}
+        # Those of a type live equally long: in the order in which they were kept they expire.
+        self._by_age: dict[str, OrderedDict[Key, None]] = {kind: OrderedDict() for kind in RESOURCE_TYPES}
         self._flights: dict[Key, asyncio.Task[bytes]] = {}
         self._bytes = 0
         self._size = metrics.cache_size.labels("memory")
@@ -73,8 +75,7 @@ class Cache:
                 self._entries.move_to_end(key)
                 self._count["hit", key.resource_type].inc()
                 return entry.value, True
-            self._drop(key)
-            self._count["expire", key.resource_type].inc()
+            self._expire(key)
         flight = self._flights.get(key)
         if flight is None:
             self._count["miss", key.resource_type].inc()
@@ -122,7 +123,9 @@ class Cache:
     def _keep(self, key: Key, value: bytes, expires: float) -> None:
         if key in self._entries:
             self._drop(key)
+        self._clear_expired()
         self._entries[key] = _Entry(value, expires)
+        self._by_age[key.resource_type][key] = None
         self._by_upstream.setdefault((key.upstream, key.resource_type), set()).add(key)
         self._account(key, _size(key, value), 1)
         while self._bytes > self._max_bytes and self._entries:
@@ -130,8 +133,20 @@ class Cache:
             self._drop(oldest)
             self._count["evict", oldest.resource_type].inc()
 
+    def _clear_expired(self) -> None:
+        """Drop what nobody can be answered from any more: what is asked for once only would else fill the budget."""
+        now = self._clock()
+        for by_age in self._by_age.values():
+            while by_age and self._entries[oldest := next(iter(by_age))].expires <= now:
+                self._expire(oldest)
+
+    def _expire(self, key: Key) -> None:
+        self._drop(key)
+        self._count["expire", key.resource_type].inc()
+
     def _drop(self, key: Key) -> None:
         entry = self._entries.pop(key)
+        del self._by_age[key.resource_type][key]
         of_type = self._by_upstream[key.upstream, key.resource_type]
         of_type.discard(key)
         if not of_type:

@@ -1,4 +1,4 @@
-"""How late the event loop is: a timer that asks for a turn again and again, and tells how long after its time it got one.
+"""How late the event loop is: a timer that asks for a turn again and again, and how long after its time it got one.
 
 Everything the server does takes its turns on this loop, so whatever holds it (a slow handler, a long write of a file, a
 processor that others use) shows here, whoever waits for it.
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from server.telemetry.metrics import Metrics
 
 EVERY_SECONDS: Final = 0.05
-"""Seldom enough to cost nothing that can be measured, often enough to meet what holds the loop for a tenth of a second."""
+"""Seldom enough to cost nothing that can be measured, often enough to meet whatever holds the loop for as long."""
 
 
 class LoopLag:

@@ -108,6 +108,7 @@ def test_every_metric_of_the_contract_is_really_set(start: Any) -> None:
         ("orderdesk_api_retries_total", (("reason", "http_503"),)),
         ("auth_attempts_total", (("status", "success"),)),
         ("auth_attempts_total", (("status", "missing"),)),
+        ("event_loop_lag_seconds_count", ()),
         ("active_tenants_total", ()),
         ("quartermaster_build_info", ()),
     }

@@ -191,6 +191,31 @@ async def test_the_least_recently_used_goes_first_when_the_budget_is_full(
     assert sample(metrics, "cache_size_bytes", backend="memory") <= BUDGET
 
 
+async def test_what_has_expired_gives_its_room_back_though_nobody_asks_for_it_again(
+    cache: Cache, upstream: Upstream, clock: FakeClock, metrics: Metrics
+) -> None:
+    def held() -> float:
+        return sample(metrics, "cache_items_total", resource_type="orders")
+
+    for number in range(5):
+        await cache.get(key(f"once-{number}"), TTL, upstream)
+    await cache.get(key("settings", kind="store"), 30 * TTL, upstream)
+    clock.advance(TTL - 1)
+    # Used now, and no younger for it.
+    await cache.get(key("once-0"), TTL, upstream)
+    await cache.get(key("late"), TTL, upstream)
+    assert held() == 6
+    clock.advance(1)
+    await cache.get(key("other", kind="products"), TTL, upstream)
+
+    assert held() == 1
+    assert operations(metrics, "expire") == 5
+    assert operations(metrics, "evict") == 0
+    assert sample(metrics, "cache_size_bytes", backend="memory") == 3 * (len(b"first") + ENTRY_OVERHEAD_BYTES)
+    assert await cache.get(key("late"), TTL, upstream) == (b"first", True)
+    assert await cache.get(key("settings", kind="store"), 30 * TTL, upstream) == (b"first", True)
+
+
 async def test_a_value_larger_than_the_budget_is_answered_and_costs_no_other_its_place(
     cache: Cache, upstream: Upstream
 ) -> None:
