@@ -64,8 +64,8 @@ def find_bottleneck(windows: Sequence[Window], *, cores: int, accounts: int = 1)
 
     `cores` is of the machine that generator and server share, `accounts` how many OrderDesk accounts were asked.
     """
-    # Before and after there are users, scripts ask their own questions.
-    windows = [each for each in windows if each.users > 0]
+    # Before and after there are users, scripts ask their own questions. Who arrived may be gone when users are counted.
+    windows = [each for each in windows if each.users > 0 or each.iterations > 0]
     if len(windows) < LEAST_WINDOWS:
         return None
     found = [each for each in _resources(windows, cores, accounts) if math.isfinite(each.saturation)]

@@ -65,7 +65,7 @@ def judge_samples(run: Run, readings: Sequence[Reading], *, wanted: bool) -> Non
         if not wanted:
             check.not_applicable("no admin token is known for this target, so its /metrics are closed to this run")
             return
-        loaded = [each for each in readings if each.generator.get("vus", 0.0) > 0]
+        loaded = [each for each in readings if each.under_load]
         check.examined = sum(each.server is not None for each in loaded)
         if missing := missing_metrics(readings):
             raise PerfError(f"/metrics does not have {', '.join(missing)}")

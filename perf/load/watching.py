@@ -26,7 +26,7 @@ class Watching:
         before = self._sampler.readings[-1]
         reading = self._sampler.read(generator)
         # The script's own first questions are its warm-up: users are counted from the load's beginning on.
-        if self._began is None and reading.generator.get("iterations", 0.0) + reading.generator.get("vus", 0.0) > 0:
+        if self._began is None and reading.under_load:
             self._began = reading.at
         if self._began is None:
             return

@@ -54,6 +54,11 @@ class Reading:
     probe_milliseconds: float | None = None
     """How long /health/live took, which needs nothing but a turn of the event loop."""
 
+    @property
+    def under_load(self) -> bool:
+        """Whether users have begun: the script's own first questions are its warm-up, and no load."""
+        return self.generator.get("iterations", 0.0) + self.generator.get("vus", 0.0) > 0
+
 
 @dataclass(frozen=True)
 class Window:
@@ -67,6 +72,8 @@ class Window:
     p95_milliseconds: float
     generator_cpu: float
     """In cores."""
+    iterations: float = 0.0
+    """What users have come to the end of; a script's own questions before and after are none."""
     machine_cpu: float = math.nan
     server_cpu: float = math.nan
     resident_bytes: float = math.nan
@@ -127,6 +134,7 @@ def _window(before: Reading, after: Reading) -> Window:
         failed=rate("failed"),
         dropped=rate("dropped_iterations"),
         users=after.generator.get("vus", 0.0),
+        iterations=rate("iterations"),
         p95_milliseconds=percentile(durations, 0.95),
         generator_cpu=_cores(before.generator_process, after.generator_process, seconds),
         machine_cpu=(

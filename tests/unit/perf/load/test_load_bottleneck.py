@@ -104,5 +104,13 @@ def test_a_server_elsewhere_is_told_by_what_the_generator_shows() -> None:
     assert [each.name for each in found.resources] == ["other processes", "generator", "event loop"]
 
 
+def test_arrivals_that_are_gone_when_users_are_counted_were_a_load_all_the_same() -> None:
+    found = find_bottleneck(windows(users=0.0, iterations=100.0, server_cpu=0.95), cores=4)
+
+    assert found
+    assert found.name == "server CPU"
+    assert find_bottleneck(windows(users=0.0, server_cpu=0.95), cores=4) is None
+
+
 def test_too_few_seconds_tell_nothing() -> None:
     assert find_bottleneck(windows(2), cores=2) is None
