@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness.collector import Run
-from harness.config import LOCAL, load, read_token
+from harness.config import load
 from harness.errors import UsageError
 from harness.job import run_configured
 from harness.record import Direction
@@ -14,7 +14,7 @@ from perf.capacity.search import Capacity, Outcome, Step, conclude, search
 from perf.capacity.step import Stage
 from perf.errors import PerfError
 from perf.load.evidence import add_series
-from perf.load.job import Options, Tool, choose_profile, open_for, refuse_production, spell_load
+from perf.load.job import Options, Tool, admin_token_for, choose_profile, open_for, refuse_production, spell_load
 from perf.load.k6 import find_k6
 from perf.load.model import LoadTable
 from perf.load.sampling import write_series
@@ -52,9 +52,7 @@ def run_capacity(
         logs = run.directory / "logs"
         with open_for(options.target, profile, configuration, logs=logs, environ=environ) as target:
             run.target = target.target
-            admin = (
-                None if options.target == LOCAL else read_token(configuration, options.target, environ, "admin_token")
-            )
+            admin = admin_token_for(options.target, configuration, environ)
             stage = Stage(run, target, stepped, tool or Tool(find_k6()), environ, admin)
             measure_capacity(run, stage, plan)
 

@@ -5,6 +5,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from harness.sandbox.bucket import BucketSettings
 from perf.load.windows import Window
 
 SERVER_CORES = 0.9
@@ -13,8 +14,8 @@ GENERATOR_SHARE = 0.9
 """Of the cores that the server leaves."""
 LATE_MILLISECONDS = 50.0
 """A timer of the server, or a request that needs nothing but a turn of the event loop, waits this long: it is late."""
-UPSTREAM_TOKENS, UPSTREAM_PER_SECOND = 20.0, 3.0
-"""What OrderDesk grants an account: a bucket of 20 tokens, refilled at 3 a second."""
+BUCKET = BucketSettings()
+"""What OrderDesk grants an account."""
 UPSTREAM_SHARE = 0.9
 REFUSED_SHARE = 0.05
 """Of the calls to OrderDesk."""
@@ -85,7 +86,7 @@ def _resources(windows: Sequence[Window], cores: int, accounts: int) -> list[Res
     seconds = windows[-1].at - windows[0].at + 1
     upstream = _mean(windows, lambda each: each.upstream_calls) * seconds
     refused = _mean(windows, lambda each: each.upstream_refusals) * seconds
-    granted = accounts * (UPSTREAM_TOKENS + UPSTREAM_PER_SECOND * seconds)
+    granted = accounts * (BUCKET.capacity + BUCKET.refill_per_second * seconds)
     probe = _busy(windows, lambda each: each.probe_milliseconds)
     lag = _busy(windows, lambda each: each.loop_lag_milliseconds)
     resources = [

@@ -74,9 +74,7 @@ def run_load(
         logs = run.directory / "logs"
         with open_for(options.target, profile, configuration, logs=logs, environ=environ) as target:
             run.target = target.target
-            admin = (
-                None if options.target == LOCAL else read_token(configuration, options.target, environ, "admin_token")
-            )
+            admin = admin_token_for(options.target, configuration, environ)
             used = tool or Tool(find_k6())
             measure_load(run, target, profile, environ=environ, tool=used, name=options.profile, admin_token=admin)
 
@@ -218,6 +216,11 @@ def doubt_of(bottleneck: Bottleneck | None) -> Doubt:
     if bottleneck is not None and bottleneck.is_others:
         return Doubt(f"the machine was busy with something else: {bottleneck.evidence}")
     return Doubt()
+
+
+def admin_token_for(name: str, configuration: Configuration, environ: Mapping[str, str]) -> str | None:
+    """The admin token that ops.toml names for a target, None where it names none; a local server has its own."""
+    return None if name == LOCAL else read_token(configuration, name, environ, "admin_token")
 
 
 def locate(target: RunningTarget, admin_token: str | None) -> Place:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from server.telemetry.metrics import Metrics
 
 EVERY_SECONDS: Final = 0.05
-"""Seldom enough to cost nothing that can be measured, often enough to meet whatever holds the loop for as long."""
+"""Often enough to meet whatever holds the loop for as long."""
 
 
 class LoopLag:

@@ -11,7 +11,7 @@ from harness.record import RunRecord, parse_record
 from harness.verdict import CheckStatus
 from perf.capacity.job import run_capacity
 from perf.load.job import Options, Tool
-from perf.load.k6 import find_k6
+from perf.load.k6 import MIX, find_k6
 
 OPS = """
 [reports]
@@ -90,6 +90,21 @@ def test_without_k6_nothing_is_known(measured: Measured, tmp_path: Path) -> None
     assert code == 3
     assert status(record)["steps"] is CheckStatus.INCONCLUSIVE
     assert find_k6().is_file()
+
+
+def test_a_rate_that_k6_does_not_begin_is_not_known_to_hold(measured: Measured, tmp_path: Path) -> None:
+    script = tmp_path / "slower.js"
+    script.write_text(
+        f"import {{ options as asked }} from '{MIX}';\n"
+        f"export {{ default, handleSummary, setup }} from '{MIX}';\n"
+        "const load = { ...asked.scenarios.load, rate: 550 };\n"
+        "export const options = { ...asked, scenarios: { load } };\n"
+    )
+    code, record = measured.run(tool=Tool(find_k6(), script))
+    assert code == 3
+    (found,) = [check for check in record.checks if check.id == "found"]
+    assert "k6 began 11" in found.reason
+    assert "of 120 calls" in found.reason
 
 
 @pytest.mark.parametrize(
