@@ -39,7 +39,7 @@ Load = Callable[..., int]
 
 @pytest.fixture(scope="module")
 def local_target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalTarget]:
-    """A server of its own: load leaves notes at orders, until those take no more."""
+    """A server of its own: load changes orders."""
     with start_unlimited(tmp_path_factory.mktemp("loaded")) as target:
         yield target
 
@@ -276,6 +276,20 @@ def test_a_production_target_that_is_named_twice_is_loaded_but_not_changed(
     assert load(production=True, allow_production="here", mix="{ cached_read = 1, update = 1 }") == 0
     assert record(tmp_path)["updates"]["status"] == "skipped"
     assert {entry["method"] for entry in sandbox.journal(since=before)} <= {"GET"}
+
+
+def test_updates_leave_one_key_of_metadata_however_many_there_are(
+    load: Load, tmp_path: Path, sandbox: SandboxClient
+) -> None:
+    before = sandbox.last_sequence()
+
+    assert load(mix="{ update = 1 }", minimum_answers="20") == 0
+    assert record(tmp_path)["content"]["status"] == "passed"
+    written = [entry for entry in sandbox.journal(since=before) if entry["method"] == "PUT" and entry["applied"]]
+    assert len(written) >= 20
+    changes = [change["fields"] for entry in written for change in entry["changes"]]
+    assert {field for fields in changes for field in fields} == {"order_metadata", "date_updated"}
+    assert {key for fields in changes for key in fields["order_metadata"]["after"]} <= {"channel", "load_test"}
 
 
 def test_an_unknown_target_is_wrong_usage(load: Load) -> None:
