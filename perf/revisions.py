@@ -51,7 +51,11 @@ def side_by_side(
 
 
 def find_commit(repository: Path, revision: str, *, environ: Mapping[str, str]) -> str:
-    """Return the commit that a revision names. Raises UsageError when it names none."""
+    """Return the commit that a revision names.
+
+    Raises UsageError when it names none, PerfError where git cannot tell: it is missing, or there is no repository.
+    """
+    _git(repository, "rev-parse", "--git-dir", environ=environ)
     asked = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     try:
         return _git(repository, *asked, environ=environ)
