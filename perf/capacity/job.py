@@ -38,6 +38,11 @@ def run_capacity(
     profile = choose_profile(options, table)
     if profile.scenario != "mix" or "update" in profile.mix:
         raise UsageError(f"profile {options.profile} cannot be stepped: a capacity is that of a mix without updates")
+    if ignored := [name for name in ("hit_rate", "memory_growth") if getattr(profile, name) is not None]:
+        raise UsageError(
+            f"profile {options.profile} has {' and '.join(ignored)}, which a step is too short to judge: "
+            f"take it out, or give a profile without"
+        )
     refuse_production(options, configuration)
     plan = table.capacity
     if plan.first_per_second * plan.step_seconds < profile.minimum_answers:

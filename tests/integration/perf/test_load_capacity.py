@@ -113,6 +113,8 @@ def test_a_rate_that_k6_does_not_begin_is_not_known_to_hold(measured: Measured, 
         ({"mix": "{ cached_read = 9, update = 1 }"}, "profile capacity cannot be stepped"),
         ({"limit": 'scenario = "pool"'}, "profile capacity cannot be stepped"),
         ({"limit": "[load.profiles.capacity.server]", "mix": "{ nothing = 1 }"}, "nothing"),
+        ({"limit": "hit_rate = 0.9"}, "hit_rate, which a step is too short to judge"),
+        ({"limit": "memory_growth = 1.1"}, "memory_growth, which a step is too short to judge"),
         ({"most": 50}, "first_per_second is more than most_per_second"),
     ],
 )
