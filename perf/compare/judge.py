@@ -16,6 +16,8 @@ Arms = Mapping[Side, Sequence[Sequence[Slice]]]
 """The slices of each fresh server's load, by side, in the order they were measured in."""
 GENERATOR_SHARE = 0.7
 """Of a processor; beyond it the generator may have been the limit."""
+LEAST_ANSWERS = 100
+"""That a p95 needs, as those of `./inv load` do; here of each server's slices together."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,11 @@ def _judge(run: Run, check: OpenCheck, figure: Figure, limits: Limits, arms: Arm
     )
     check.examined = sum(each.calls for side in arms.values() for arm in side for each in arm)
     _tell(run, check, figure, figures, found)
+    fewest = min(sum(each.calls for each in arm) for side in arms.values() for arm in side)
+    if figure.name == "p95" and fewest < LEAST_ANSWERS:
+        raise Inconclusive(
+            f"a server gave {fewest} answers, {LEAST_ANSWERS} are needed: raise seconds in ops.toml's [load.compare]"
+        )
     judge_loss(check, found, limits, table="load.compare")
 
 

@@ -114,3 +114,17 @@ def test_a_side_that_measured_nothing_is_inconclusive(tmp_path: Path) -> None:
 def test_processor_time_that_was_not_read_is_inconclusive(tmp_path: Path, server_seconds: float) -> None:
     unread = [[Slice(100, 0.25, 0.05, server_seconds, 0.002)] * 8] * 12
     assert judged(tmp_path, {**arms(), "head": unread})["processor_time"].status is INCONCLUSIVE
+
+
+def test_a_percentile_of_few_answers_is_inconclusive(tmp_path: Path) -> None:
+    measured = {
+        side: [[Slice(12, 0.25, 0.01, 0.1, 0.02)] * 8 for _ in range(12)]
+        if side == "base"
+        else [[Slice(13, 0.25, 0.01, 0.1, 0.02)] * 8 for _ in range(12)]
+        for side in SIDES
+    }
+    checks = judged(tmp_path, measured)
+
+    assert checks["p95"].status is INCONCLUSIVE
+    assert "a server gave 96 answers, 100 are needed" in checks["p95"].reason
+    assert checks["processor_time"].status is PASSED
