@@ -1,6 +1,5 @@
 """What an operator does while a server runs: every page, wrong keys, every command that asks the database."""
 
-import contextlib
 import hmac
 import json
 import secrets
@@ -10,7 +9,7 @@ from urllib.parse import urlencode
 
 import httpx
 
-from harness.client import ClientError, connect
+from harness.client import ClientError, HttpStatusError, RpcError, connect
 from harness.connections import certificates
 from harness.process import ProcessError
 from harness.targets.model import LocalTarget
@@ -54,15 +53,20 @@ def ask_pages(target: LocalTarget, account: Account) -> Iterator[str]:
 
 
 def show_wrong_keys(url: str, key: str) -> Iterator[str]:
-    """Show an unknown key and one with a wrong secret; yields which of them was let in."""
+    """Show an unknown key and one with a wrong secret; yields which of them was not refused as such."""
     known = key.partition(".")[0]
     for what, wrong in (
         ("an unknown key", f"qm_{'a' * 16}.{secrets.token_urlsafe(32)}"),
         ("a wrong secret", f"{known}.{secrets.token_urlsafe(32)}"),
     ):
-        with contextlib.suppress(ClientError):
+        try:
             connect(url, wrong).close()
             yield f"{what} was let in"
+        except (HttpStatusError, RpcError) as error:
+            if error.status != httpx.codes.UNAUTHORIZED:
+                yield f"{what}: HTTP {error.status}"
+        except ClientError as error:
+            yield f"{what}: {error}"
 
 
 def run_commands(target: LocalTarget, tenant: str, last: str, write_id: str, folder: Path) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """The scenarios of `./inv load` on real servers, small here and whole with --full, and servers that break them."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +44,12 @@ def profile_of(name: str, *, faults: bool = False) -> Profile:
     return profile.model_copy(update={**({} if faults else SMALL[name]), "p95_milliseconds": {}})
 
 
-def checks_of(profile: Profile, folder: Path, **settings: str) -> dict[str, CheckStatus]:
-    """The checks of a run on a server of its own; `settings` spoil the server."""
+def checks_of(profile: Profile, folder: Path, python: Path | None = None, **settings: str) -> dict[str, CheckStatus]:
+    """The checks of a run on a server of its own; `settings` or the interpreter that serves spoil the server."""
     run = Run(folder, SilentProgress())
     given = {"RATE_LIMIT_RPM": "1000000", **profile.server, **settings}
     stores = 2 if profile.scenario == "limits" else 1
-    with start_local(logs=folder / "logs", environ=os.environ, settings=given, stores=stores) as target:
+    with start_local(logs=folder / "logs", environ=os.environ, settings=given, stores=stores, python=python) as target:
         measure_load(run, target, profile, environ=os.environ, tool=Tool(find_k6()))
     return {check.id: check.status for check in run.checks}
 
@@ -72,6 +73,20 @@ def test_a_limit_that_is_none_is_found(tmp_path: Path) -> None:
     checks = checks_of(profile_of("limits"), tmp_path, RATE_LIMIT_RPM="1000000")
 
     assert checks["limit_holds"] is CheckStatus.INCONCLUSIVE  # nothing was refused: the limit was not reached
+
+
+@pytest.mark.parametrize(("told", "broken"), [("0", "wait_is_true"), ("math.ceil(seconds) + 5", "content")])
+def test_a_refusal_that_tells_a_wrong_time_to_wait_is_found(told: str, broken: str, tmp_path: Path) -> None:
+    spoilt = f"import math, server.limits\nserver.limits.retry_after = lambda seconds: {told}\n"
+    (tmp_path / "sitecustomize.py").write_text(spoilt, encoding="utf-8")
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nPYTHONPATH={tmp_path}:{REPOSITORY} exec {sys.executable} "$@"\n', encoding="utf-8")
+    python.chmod(0o755)
+
+    checks = checks_of(profile_of("limits"), tmp_path, python)
+
+    assert (checks[broken], checks["content"]) == (CheckStatus.FAILED, CheckStatus.FAILED)
+    assert checks["limit_holds"] is CheckStatus.PASSED
 
 
 def test_a_cache_that_keeps_too_long_is_found(tmp_path: Path) -> None:
